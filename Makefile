@@ -1,0 +1,46 @@
+# Every target works on a fresh clone: it makes .venv, installs into it, and goes.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test test-all check format bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.user: pyproject.toml $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.user
+
+$(VENV)/.bench: pyproject.toml $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	touch $@ $(VENV)/.dev $(VENV)/.user
+
+test: $(VENV)/.dev  ## run the tests (under 5 minutes)
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.dev  ## run the tests, the slow ones too
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+check: $(VENV)/.dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict cnncli
+
+format: $(VENV)/.dev  ## let ruff format and fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the virtual environment and what was written
+	rm -rf $(VENV) demo-output build dist

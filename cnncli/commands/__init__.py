@@ -1,0 +1,1 @@
+"""The subcommands: parse, call the library, show. One file a subcommand."""

@@ -1,0 +1,73 @@
+"""``cnncli doctor`` and the lines of ``--version``: what is installed, and whether it fits."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cnncli.config import data_folder
+from cnncli.resources import shipped_weights
+from cnncli.show.console import result
+
+_PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "typer", "rich")
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def version_lines() -> list[str]:
+    """Return the lines of ``cnncli --version``; reads metadata only, imports no torch."""
+    device = os.environ.get("CNNCLI_DEVICE", "auto")
+    return [
+        f"cnncli {version('cnncli')}",
+        f"python {platform.python_version()} ({platform.system()} {platform.machine()})",
+        *(f"{package} {_installed(package)}" for package in _PACKAGES),
+        f"device {device}",
+        f"data {data_folder()}",
+    ]
+
+
+def doctor() -> None:
+    """Check the installation: versions, torch and torchvision, devices, data and weights.
+
+    Example: cnncli doctor
+    """
+    for line in version_lines():
+        result(line)
+    result(f"weights {shipped_weights()}{_presence(shipped_weights())}")
+    result(f"torch works: {_torch_state()}")
+    result(f"torchvision works: {_torchvision_state()}")
+
+
+def _presence(path: Path) -> str:
+    return "" if path.exists() else " (missing)"
+
+
+def _torch_state() -> str:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return f"no: {error}; install it with: pip install torch torchvision"
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices += [
+            f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())
+        ]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return f"yes; devices: {', '.join(devices)}; {torch.get_num_threads()} threads"
+
+
+def _torchvision_state() -> str:
+    try:
+        import torchvision  # noqa: F401 (whether it imports is the question)
+    except (ImportError, OSError, RuntimeError) as error:
+        return (
+            f"no: {error}; torch and torchvision must be a pair: "
+            "pip install --upgrade torch torchvision"
+        )
+    return "yes"

@@ -1,0 +1,125 @@
+"""What a network, its pictures and a training run are set to: the only home of defaults.
+
+The three records are frozen, compare by value and turn into plain JSON types, so that a
+checkpoint can carry them and prediction needs no flags.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+ModelName = Literal["simple"]
+PreprocessingKind = Literal["digit", "resize", "none"]
+RecipeName = Literal["fast", "plain"]
+
+MNIST_MEAN = 0.1307  # of the 60,000 training images, pixels in [0, 1]
+MNIST_STD = 0.3081
+
+
+class _Record:
+    """Plain-dictionary form for the frozen dataclasses below."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types (tuples become lists)."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()  # type: ignore[call-overload]
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build the record from :meth:`to_dict`'s form.
+
+        Raises
+        ------
+        ValueError
+            If a field is missing or unknown, or a value is out of its range.
+        """
+        names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        unknown, missing = set(values) - names, names - set(values)
+        if unknown or missing:
+            raise ValueError(
+                f"{cls.__name__} has unknown fields {sorted(unknown)} "
+                f"and lacks the fields {sorted(missing)}"
+            )
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _require_positive_ints(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} is {value!r}; it must be a whole number from 1")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig(_Record):
+    """Architecture of a network: enough to build it again and to check its weights.
+
+    Parameters
+    ----------
+    name
+        ``"simple"`` is the lesson's two-layer ``SimpleCNN``.
+    in_channels
+        1 for greyscale, 3 for colour.
+    height, width
+        Input size in pixels.
+    num_classes
+        Number of outputs.
+    """
+
+    name: ModelName = "simple"
+    in_channels: int = 1
+    height: int = 28
+    width: int = 28
+    num_classes: int = 10
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(ModelName):
+            raise ValueError(f"model {self.name!r} is unknown; known: {get_args(ModelName)}")
+        _require_positive_ints(self, "in_channels", "height", "width", "num_classes")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing(_Record):
+    """How a picture becomes what the network was trained on.
+
+    Parameters
+    ----------
+    kind
+        ``"digit"`` finds one digit and normalises it as MNIST was made; ``"resize"`` scales and
+        centre-crops a photograph; ``"none"`` takes pixels of the right size as they are.
+    height, width, channels
+        Size of the prepared picture, uint8 ``(height, width, channels)``.
+    mean, std
+        Per channel, for pixels in [0, 1]: the network gets ``(pixel / 255 - mean) / std``.
+    """
+
+    kind: PreprocessingKind = "digit"
+    height: int = 28
+    width: int = 28
+    channels: int = 1
+    mean: tuple[float, ...] = (MNIST_MEAN,)
+    std: tuple[float, ...] = (MNIST_STD,)
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(PreprocessingKind):
+            raise ValueError(
+                f"preprocessing {self.kind!r} is unknown; known: {get_args(PreprocessingKind)}"
+            )
+        _require_positive_ints(self, "height", "width", "channels")
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(f"mean and std need {self.channels} numbers each, one a channel")
+        if min(self.std) <= 0:
+            raise ValueError(f"std is {self.std}; every value must be above 0")
+
+
+def data_folder() -> Path:
+    """Return the folder of data sets: ``CNNCLI_DATA``, else the platform's cache folder."""
+    if named := os.environ.get("CNNCLI_DATA"):
+        return Path(named).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cnncli", appauthor=False)

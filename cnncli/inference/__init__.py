@@ -1,0 +1,1 @@
+"""Predictions, whatever runs the network: NumPy or torch."""

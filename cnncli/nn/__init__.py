@@ -1,0 +1,1 @@
+"""Networks, data and training: the only package that imports torch."""

@@ -1,0 +1,1 @@
+"""Filter operations on arrays: NumPy only, arrays in, arrays out."""

@@ -1,0 +1,60 @@
+"""Fixtures that all tests share: the command line run for real, and the real data, if any."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CliRunner = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def _data_set(variable: str, folder: str, needs: str) -> Path:
+    path = Path(os.environ.get(variable, ROOT.parent / "shared" / folder))
+    if not (path / needs).exists():
+        pytest.skip(f"no {needs} in {path}; name the folder with {variable}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """Return the folder with the four MNIST files (gzipped IDX), or skip."""
+    return _data_set("CNNCLI_TEST_MNIST", "mnist", "train-images-idx3-ubyte.gz")
+
+
+@pytest.fixture(scope="session")
+def photo_folder() -> Path:
+    """Return a folder of small photographs, ``train/<class>`` and ``test/<class>``, or skip."""
+    return _data_set("CNNCLI_TEST_PHOTOS", "cifar10-sample", "train")
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> CliRunner:
+    """Return a function that runs ``cnncli`` in a fresh process, in an empty folder."""
+
+    def run(
+        *arguments: str | Path,
+        stdin: bytes | None = None,
+        env: dict[str, str] | None = None,
+        cwd: Path = tmp_path,
+        text: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: PLW1510 (the exit code is what tests look at)
+            [sys.executable, "-m", "cnncli", *map(str, arguments)],
+            input=stdin.decode() if text and stdin is not None else stdin,
+            capture_output=True,
+            text=text,
+            cwd=cwd,
+            timeout=240,
+            env={
+                **os.environ,
+                "CNNCLI_DATA": str(tmp_path / "no-data"),
+                "COLUMNS": "100",
+                **(env or {}),
+            },
+        )
+
+    return run
