@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-all check format bench clean
+.PHONY: help demo test test-all check format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,13 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.python
 $(VENV)/.bench: pyproject.toml $(VENV)/.python
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	touch $@ $(VENV)/.dev $(VENV)/.user
+
+demo: $(VENV)/.user  ## filter a picture, train a network, read digits (about 2 minutes)
+	mkdir -p demo-output
+	$(BIN)/cnncli convolve sample_images/scene.png --filter vertical_edge -o demo-output/scene_vertical_edge.png --show
+	$(BIN)/cnncli train --epochs 10 --out demo-output/trained.safetensors
+	$(BIN)/cnncli predict sample_images/digit-* --weights demo-output/trained.safetensors
+	$(BIN)/cnncli predict sample_images/digit-* --weights weights/simplecnn-mnist.safetensors
 
 test: $(VENV)/.dev  ## run the tests (under 5 minutes)
 	$(BIN)/python -m pytest

@@ -75,7 +75,9 @@ def _run(args: list[str], debug: bool) -> int:
     except CnncliError as error:
         return _fail(str(error), error.exit_code, debug)
     except _UsageProblem as problem:
-        return _fail(_usage_line(problem), ExitCode.USAGE, debug)
+        # Without arguments the help has been shown, and there is nothing to add.
+        line = _usage_line(problem) if problem.format_message() else ""
+        return _fail(line, ExitCode.USAGE, debug) if line else ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", ExitCode.INTERRUPTED, debug)
     except BrokenPipeError:
