@@ -1,0 +1,282 @@
+"""Trained weights in a safetensors file, with all that a prediction needs; no torch.
+
+The file's header carries one JSON record (format version, architecture, class names,
+preprocessing and a free model card). The header is bounded and checked against the architecture
+before a tensor is touched: a file can be wrong, but it cannot run code or ask for more memory
+than it has bytes.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.architecture import CONV1_CHANNELS, CONV2_CHANNELS, HIDDEN_UNITS, Shape, tensor_shapes
+from cnncli.config import ModelConfig, Preprocessing
+from cnncli.errors import CheckpointError
+from cnncli.files import atomic_write
+
+FORMAT_VERSION = 1
+MAX_HEADER_BYTES = 4 << 20  # a header of 250 tensors and a long card is about 60 KB
+MAX_TENSOR_BYTES = 1 << 30
+
+_RETRAIN = "name another file, or train one with cnncli train"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained network and what is needed to use it.
+
+    Parameters
+    ----------
+    model
+        The architecture.
+    classes
+        Names of the outputs, in order.
+    preprocessing
+        How a picture becomes the network's input.
+    tensors
+        Learned float32 arrays by their name in the state dict.
+    card
+        How the weights came to be: data, recipe, seed, metrics (JSON types).
+    """
+
+    model: ModelConfig
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    tensors: dict[str, NDArray[np.float32]]
+    card: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        pixels = (self.model.in_channels, self.model.height, self.model.width)
+        prepared = self.preprocessing
+        if len(self.classes) != self.model.num_classes:
+            raise ValueError(f"{self.model.num_classes} outputs have {len(self.classes)} names")
+        if pixels != (prepared.channels, prepared.height, prepared.width):
+            raise ValueError(f"the network takes {pixels}, the preprocessing makes other sizes")
+        _check_shapes(
+            {name: array.shape for name, array in self.tensors.items()}, tensor_shapes(self.model)
+        )
+
+
+def _check_shapes(found: Mapping[str, Shape], expected: Mapping[str, Shape]) -> None:
+    if unknown := sorted(set(found) - set(expected)):
+        raise ValueError(f"unknown tensors {', '.join(unknown)[:200]}")
+    if missing := sorted(set(expected) - set(found)):
+        raise ValueError(f"no tensors {', '.join(missing)[:200]}")
+    for name, shape in expected.items():
+        if tuple(found[name]) != shape:
+            raise ValueError(f"{name} has the shape {tuple(found[name])} instead of {shape}")
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Parameters
+    ----------
+    path
+        File to write; its folder must exist.
+    checkpoint
+        What to store.
+
+    Raises
+    ------
+    OSError
+        As the operating system reports it.
+    """
+    from safetensors.numpy import save
+
+    record = {
+        "format": FORMAT_VERSION,
+        "model": checkpoint.model.to_dict(),
+        "classes": list(checkpoint.classes),
+        "preprocessing": checkpoint.preprocessing.to_dict(),
+        "card": checkpoint.card,
+    }
+    tensors = {
+        name: np.ascontiguousarray(array, dtype=np.float32)
+        for name, array in checkpoint.tensors.items()
+    }
+    data = save(tensors, metadata={"cnncli": json.dumps(record, allow_nan=False)})
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint, or a plain safetensors state dict of the lesson's SimpleCNN.
+
+    Parameters
+    ----------
+    path
+        A ``.safetensors`` file.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, is not such a file, was written by a newer version, or if its
+        tensors do not fit the architecture that it names.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(file)
+    except FileNotFoundError:
+        raise CheckpointError(f"weights {path} do not exist; {_RETRAIN}") from None
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read the weights {path}: {error.strerror}; check the path"
+        ) from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        what = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{path} is not a usable weights file: {what}; {_RETRAIN}") from error
+
+
+def is_torch_file(path: Path) -> bool:
+    """Tell whether a file is what ``torch.save`` writes: a zip archive or an old pickle stream."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError:
+        return False
+    return start == b"PK\x03\x04" or (start[:1] == b"\x80" and path.suffix != ".safetensors")
+
+
+def _read(file: BinaryIO) -> Checkpoint:
+    header, start = _read_header(file)
+    metadata = header.pop("__metadata__", {})
+    entries = {name: _entry(name, value) for name, value in header.items()}
+    shapes = {name: shape for name, (shape, _) in entries.items()}
+    if "cnncli" not in metadata:
+        model = infer_model(shapes)
+        return plain_checkpoint(model, _read_tensors(file, start, entries))
+    record = json.loads(metadata["cnncli"])
+    if record["format"] != FORMAT_VERSION:
+        raise CheckpointError(
+            f"has the format version {record['format']!r}, this cnncli reads {FORMAT_VERSION}; "
+            "upgrade it with: pip install --upgrade cnncli"
+        )
+    model = ModelConfig.from_dict(record["model"])
+    preprocessing = Preprocessing.from_dict(record["preprocessing"])
+    _check_shapes(shapes, tensor_shapes(model))
+    classes = tuple(_text(name) for name in record["classes"])
+    tensors = _read_tensors(file, start, entries)
+    return Checkpoint(model, classes, preprocessing, tensors, dict(record["card"]))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"the class name {value!r} is not text")
+    return value
+
+
+def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
+    length = int.from_bytes(file.read(8), "little")
+    if not 2 <= length <= MAX_HEADER_BYTES:
+        raise CheckpointError(f"is not a safetensors file; {_RETRAIN}")
+    raw = file.read(length)
+    if len(raw) < length or not raw.startswith(b"{"):
+        raise CheckpointError(f"is not a safetensors file, or is cut off; {_RETRAIN}")
+    header = json.loads(raw)
+    metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise TypeError("its metadata is not a table")
+    return header, 8 + length
+
+
+def _entry(name: str, value: Mapping[str, Any]) -> tuple[Shape, tuple[int, int]]:
+    shape, (begin, end) = tuple(value["shape"]), value["data_offsets"]
+    if value["dtype"] != "F32":
+        raise ValueError(f"{name} holds {value['dtype']!r} instead of F32")
+    if not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
+        raise ValueError(f"{name} has a size or an offset that is no whole number")
+    if end - begin != 4 * math.prod(shape):
+        raise ValueError(f"{name} of the shape {shape} does not fit its {end - begin} bytes")
+    return shape, (begin, end)
+
+
+def _read_tensors(
+    file: BinaryIO, start: int, entries: Mapping[str, tuple[Shape, tuple[int, int]]]
+) -> dict[str, NDArray[np.float32]]:
+    spans = sorted(span for _, span in entries.values())
+    total = spans[-1][1]
+    if spans[0][0] != 0 or any(a[1] != b[0] for a, b in pairwise(spans)):
+        raise ValueError("its tensors overlap or leave gaps")
+    if total > MAX_TENSOR_BYTES:
+        raise ValueError(f"its tensors take {total} bytes, more than {MAX_TENSOR_BYTES}")
+    size = file.seek(0, 2) - start
+    if size != total:
+        raise ValueError(f"it has {size} bytes of tensors instead of {total}")
+    file.seek(start)
+    values = np.frombuffer(file.read(total), dtype="<f4").astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("some weights are infinite or not a number")
+    return {
+        name: values[begin // 4 : end // 4].reshape(shape)
+        for name, (shape, (begin, end)) in entries.items()
+    }
+
+
+def infer_model(shapes: Mapping[str, Shape]) -> ModelConfig:
+    """Find the size of the lesson's SimpleCNN from the shapes of its state dict.
+
+    Parameters
+    ----------
+    shapes
+        Shape of each tensor by name.
+
+    Returns
+    -------
+    ModelConfig
+        Square input with the edge ``4 * sqrt(fc1 inputs / 32)``.
+
+    Raises
+    ------
+    CheckpointError
+        If the tensors are not those of the lesson's class.
+    """
+    try:
+        channels = shapes["conv1.weight"][1]
+        inputs = shapes["fc1.weight"][1]
+        outputs = shapes["fc2.weight"][0]
+        edge = 4 * math.isqrt(inputs // CONV2_CHANNELS)
+        model = ModelConfig("simple", channels, edge, edge, outputs)
+        _check_shapes(shapes, tensor_shapes(model))
+    except (KeyError, IndexError, ValueError) as error:
+        wanted = f"conv1 {CONV1_CHANNELS}, conv2 {CONV2_CHANNELS}, fc1 {HIDDEN_UNITS}, fc2"
+        raise CheckpointError(
+            f"holds no weights of a SimpleCNN ({wanted}): {error}; {_RETRAIN}"
+        ) from error
+    return model
+
+
+def plain_checkpoint(model: ModelConfig, tensors: dict[str, NDArray[np.float32]]) -> Checkpoint:
+    """Give a bare state dict the class names and preprocessing that the lesson has.
+
+    Parameters
+    ----------
+    model
+        The architecture, as :func:`infer_model` finds it.
+    tensors
+        The learned arrays.
+
+    Returns
+    -------
+    Checkpoint
+        Classes ``"0"``, ``"1"``, …; one channel of 28x28 pixels is read as an MNIST digit, any
+        other size as a picture with mean and standard deviation 0.5.
+    """
+    size = (model.height, model.width, model.in_channels)
+    if size == (28, 28, 1):
+        preprocessing = Preprocessing()
+    else:
+        half = (0.5,) * model.in_channels
+        preprocessing = Preprocessing("resize", *size, mean=half, std=half)
+    classes = tuple(str(index) for index in range(model.num_classes))
+    return Checkpoint(model, classes, preprocessing, tensors, {"data": "unknown (a state dict)"})

@@ -1,0 +1,73 @@
+"""Between a network in torch and the arrays of a checkpoint; plain ``.pt`` state dicts too."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cnncli.checkpoint import Checkpoint, infer_model, plain_checkpoint
+from cnncli.errors import CheckpointError
+from cnncli.nn.models import build_model
+
+
+def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
+    """Return the floating-point tensors of a state dict as float32 arrays of their own."""
+    return {
+        name: tensor.detach().to("cpu", torch.float32, copy=True).contiguous().numpy()
+        for name, tensor in tensors.items()
+        if tensor.is_floating_point()  # batch norm's counters are integers, and not needed
+    }
+
+
+def load_network(checkpoint: Checkpoint) -> nn.Module:
+    """Build a checkpoint's network with its weights, on the CPU, in evaluation mode."""
+    network = build_model(checkpoint.model)
+    state = {name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()}
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def read_state_dict(path: Path) -> Checkpoint:
+    """Read a ``.pt`` or ``.pth`` state dict of the lesson's SimpleCNN.
+
+    Only tensors are read (``weights_only=True``): a pickle that runs code is refused.
+
+    Parameters
+    ----------
+    path
+        A file that ``torch.save(model.state_dict(), path)`` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, unsafe or broken, or holds other tensors.
+    """
+    state = _load(path)
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise CheckpointError(
+            f"{path} holds no state dict; write one with torch.save(model.state_dict(), path)"
+        )
+    named = {str(name).removeprefix("module."): value for name, value in state.items()}
+    try:
+        model = infer_model({name: tuple(value.shape) for name, value in named.items()})
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}") from error
+    return plain_checkpoint(model, to_arrays(named))
+
+
+def _load(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"weights {path} do not exist; name another file") from None
+    except Exception as error:  # torch raises many kinds, with many lines, for a broken file
+        raise CheckpointError(
+            f"{path} cannot be read as a state dict without running code from it; "
+            "write it again with torch.save(model.state_dict(), path)"
+        ) from error
