@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cnncli"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib"}
 
 # Rooms that every room may use: they import nothing of the package (files, inputs: errors only).
-COMMON = {"", "errors", "config", "files", "resources", "inputs"}
+COMMON = {"", "errors", "config", "files", "resources", "inputs", "architecture"}
 # A room -> the rooms it may import, beside COMMON. Inside functions too, unless said otherwise.
 MAY_IMPORT = {
     "": set(),
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "files": set(),
     "resources": set(),
     "inputs": set(),
+    "architecture": set(),
     "ops": set(),
     "images": set(),
     "checkpoint": set(),
