@@ -1,0 +1,63 @@
+"""Options that several commands share, declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGES...",
+        help="Picture files, folders, globs, or - for stdin.",
+        show_default=False,
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print results and errors only.", show_default=False)
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Say what is done, and why.", show_default=False),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object a line.", show_default=False)
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", min=0, help="Threads to use; 0 uses every core.", show_default=False
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File, folder, or - for stdout. Default: beside the input.",
+        show_default=False,
+    ),
+]
+Show = Annotated[
+    bool | None,
+    typer.Option(
+        "--show/--no-show",
+        help="Draw before and after in the terminal. Default: on when stdout is one.",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        "-w",
+        envvar="CNNCLI_WEIGHTS",
+        help="Checkpoint to use. Default: weights/last.safetensors here, else the shipped one.",
+        show_default=False,
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option("--device", envvar="CNNCLI_DEVICE", help="auto, cpu, cuda (or cuda:N), mps."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]

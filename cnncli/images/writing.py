@@ -1,0 +1,77 @@
+"""From a :class:`~cnncli.images.picture.Picture` to a file or stdout."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import ImageWriteError
+from cnncli.files import atomic_write
+from cnncli.images.formats import PILLOW_MODES, format_of, require_holds, save_options
+from cnncli.images.picture import Picture
+
+
+def write_picture(path: Path | str, picture: Picture, format: str | None = None) -> None:  # noqa: A002 (Pillow's word)
+    """Write a picture whole, or leave nothing behind.
+
+    Parameters
+    ----------
+    path
+        The file; its suffix names the format. ``"-"`` writes to stdout.
+    picture
+        Pixels and alpha; the metadata in ``info`` that the format can carry is kept.
+    format
+        Overrides the suffix (``"PNG"``, ``"JPEG"``, ``"NPY"``, …); stdout gets PNG by default.
+
+    Raises
+    ------
+    ImageWriteError
+        If the format is unknown, cannot hold this kind of picture, or the disk refuses.
+    """
+    if str(path) == "-":
+        name = format or "PNG"
+        require_holds(name, picture.kind, "stdout")
+        sys.stdout.buffer.write(_encoded(picture, name))
+        sys.stdout.buffer.flush()
+        return
+    name = format or format_of(Path(path))
+    require_holds(name, picture.kind, str(path))
+    try:
+        with atomic_write(Path(path)) as file:
+            _encode(file, picture, name)
+    except OSError as error:
+        raise ImageWriteError(
+            f"{path}: {error.strerror or error}; check the folder, its permissions and free space"
+        ) from None
+
+
+def _encoded(picture: Picture, name: str) -> bytes:
+    buffer = io.BytesIO()
+    _encode(buffer, picture, name)
+    return buffer.getvalue()
+
+
+def _encode(file: BinaryIO, picture: Picture, name: str) -> None:
+    if name == "NPY":
+        np.save(file, _joined(picture), allow_pickle=False)
+        return
+    image = _to_pillow(picture)
+    image.save(file, name, **save_options(name, picture))
+
+
+def _joined(picture: Picture) -> NDArray[Any]:
+    if picture.alpha is None:
+        return picture.pixels
+    return np.dstack([picture.pixels, picture.alpha])
+
+
+def _to_pillow(picture: Picture) -> Any:
+    from PIL import Image
+
+    array = np.ascontiguousarray(_joined(picture))
+    height, width = array.shape[:2]
+    mode, raw = PILLOW_MODES[picture.kind]
+    return Image.frombuffer(mode, (width, height), array.tobytes(), "raw", raw, 0, 1)

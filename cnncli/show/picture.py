@@ -1,0 +1,164 @@
+"""Pictures in the terminal: two pixels a character in 24-bit colour, or plain ASCII shades.
+
+The renderable fits the width it is given, keeps the aspect, and never imports Pillow.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.color import Color
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.segment import Segment
+from rich.style import Style
+
+_SHADES = " .:-=+*#%@"  # ten steps of ink, for terminals without colour: light ink on dark
+_GAP = 2  # columns between two pictures
+_MAX_HEIGHT = 40  # rows of characters: two pictures still fit a usual screen
+
+
+@dataclass(frozen=True)
+class TerminalPicture:
+    """Pictures side by side, each under its title.
+
+    Parameters
+    ----------
+    pictures
+        Pairs of a title and pixels, uint8 ``(H, W)`` or ``(H, W, 3)``.
+    max_height
+        Most rows of characters to use.
+    """
+
+    pictures: Sequence[tuple[str, NDArray[np.uint8]]]
+    max_height: int = _MAX_HEIGHT
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the segments, one line of characters after another."""
+        coloured = console.color_system is not None and not options.ascii_only
+        count = len(self.pictures)
+        room = max(1, (options.max_width - _GAP * (count - 1)) // count)
+        titles = [title[:room] for title, _ in self.pictures]
+        # A character is about twice as high as wide: half blocks give square pixels; ASCII
+        # shades have one value a character, so two rows of pixels are averaged.
+        fitted = [fit(rgb(pixels), room, 2 * self.max_height) for _, pixels in self.pictures]
+        widths = [p.shape[1] for p in fitted]
+        columns = [max(w, len(title)) for w, title in zip(widths, titles, strict=True)]
+        if any(titles):
+            cells = [title.ljust(width) for title, width in zip(titles, columns, strict=True)]
+            yield Segment((" " * _GAP).join(cells).rstrip(), Style(dim=True))
+            yield Segment.line()
+        blocks = [_half_blocks(p) if coloured else _shades(p) for p in fitted]
+        yield from _side_by_side(blocks, widths, columns)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Ask for the whole width: a picture fits any."""
+        del console
+        return Measurement(len(self.pictures) * 2, options.max_width)
+
+
+def rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return grey or colour pixels as ``(H, W, 3)``."""
+    return np.repeat(pixels[:, :, np.newaxis], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Scale pixels into a box: means of areas down, whole copies up, aspect kept.
+
+    Parameters
+    ----------
+    pixels
+        ``(H, W, 3)``.
+    width, height
+        The box; the result touches it on at least one side when scaled down.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(h, w, 3)``, ``h <= height`` and ``w <= width``.
+
+    >>> fit(np.zeros((28, 28, 3), np.uint8), 60, 80).shape
+    (56, 56, 3)
+    >>> fit(np.zeros((300, 400, 3), np.uint8), 60, 80).shape
+    (45, 60, 3)
+    """
+    rows, columns = pixels.shape[:2]
+    scale = min(width / columns, height / rows)
+    if scale >= 1:
+        return pixels.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
+    new_rows, new_columns = max(1, round(rows * scale)), max(1, round(columns * scale))
+    return _area_means(_area_means(pixels, new_rows, 0), new_columns, 1)
+
+
+def _area_means(pixels: NDArray[np.uint8], count: int, axis: int) -> NDArray[np.uint8]:
+    size = pixels.shape[axis]
+    count = min(count, size)
+    starts = np.arange(count) * size // count
+    sums = np.add.reduceat(pixels, starts, axis=axis, dtype=np.uint32)
+    lengths = np.diff(np.append(starts, size)).reshape([-1 if a == axis else 1 for a in range(3)])
+    means: NDArray[np.uint32] = (sums + lengths // 2) // lengths
+    return means.astype(np.uint8)
+
+
+@lru_cache(maxsize=4096)
+def _style(ink: tuple[int, int, int], paper: tuple[int, int, int] | None) -> Style:
+    return Style(
+        color=Color.from_rgb(*ink), bgcolor=None if paper is None else Color.from_rgb(*paper)
+    )
+
+
+def _half_blocks(pixels: NDArray[np.uint8]) -> list[list[Segment]]:
+    """Upper half blocks: the upper pixel is the ink, the lower one the paper."""
+    lines = []
+    for y in range(0, len(pixels), 2):
+        upper = pixels[y].tolist()
+        lower = pixels[y + 1].tolist() if y + 1 < len(pixels) else [None] * len(upper)
+        lines.append(
+            [
+                Segment("▀", _style(tuple(a), None if b is None else tuple(b)))
+                for a, b in zip(upper, lower, strict=True)
+            ]
+        )
+    return lines
+
+
+def _shades(pixels: NDArray[np.uint8]) -> list[list[Segment]]:
+    """One character for two pixels, the mean of the upper and the lower one."""
+    grey = pixels.astype(np.uint32).sum(axis=2)
+    if len(grey) % 2:
+        grey = np.vstack([grey, grey[-1:]])
+    levels = (grey[::2] + grey[1::2]) * len(_SHADES) // (6 * 256)
+    return [[Segment("".join(_SHADES[level] for level in line))] for line in levels.tolist()]
+
+
+def _side_by_side(
+    blocks: Sequence[list[list[Segment]]], widths: Sequence[int], columns: Sequence[int]
+) -> Iterator[Segment]:
+    """Yield line after line; picture i is ``widths[i]`` wide and has ``columns[i]`` columns."""
+    for y in range(max(map(len, blocks))):
+        for i, block in enumerate(blocks):
+            inside = y < len(block)
+            yield from block[y] if inside else []
+            if i + 1 < len(blocks):
+                yield Segment(" " * (columns[i] - (widths[i] if inside else 0) + _GAP))
+        yield Segment.line()
+
+
+def show_pictures(
+    console: Console, pictures: Sequence[tuple[str, NDArray[np.uint8]]], *, max_height: int = 0
+) -> None:
+    """Draw pictures side by side on a console; the last line on screen stays free.
+
+    Parameters
+    ----------
+    console
+        Where to draw.
+    pictures
+        Titles and pixels, see :class:`TerminalPicture`.
+    max_height
+        Most rows of characters; 0 fits the terminal.
+    """
+    rows = max_height or max(4, min(_MAX_HEIGHT, console.size.height - 3))
+    console.print(TerminalPicture(pictures, rows))
