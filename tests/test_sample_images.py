@@ -50,9 +50,13 @@ def test_every_class_is_there_in_ten_manners_or_more() -> None:
 
 
 def test_the_modes_that_cameras_and_scanners_write_are_there() -> None:
-    modes = {Image.open(path).mode for path in FILES}
+    modes = set()
+    for path in FILES:
+        with Image.open(path) as picture:
+            modes.add(picture.mode)
     assert modes == {"L", "P", "RGB", "RGBA", "I;16"}
-    assert Image.open(FOLDER / "digit-2-sideways.jpg").getexif()[0x0112] == 6
+    with Image.open(FOLDER / "digit-2-sideways.jpg") as picture:
+        assert picture.getexif()[0x0112] == 6
 
 
 def test_the_scene_has_its_size_and_uses_the_whole_range() -> None:
