@@ -87,14 +87,14 @@ def _to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype == np.uint16:
-        high_byte: NDArray[np.uint16] = pixels >> 8
-        return high_byte.astype(np.uint8)
+        top: NDArray[np.uint8] = np.right_shift(pixels, 8).astype(np.uint8)
+        return top
     finite = np.nan_to_num(pixels.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if low >= 0 and 1 < high <= 255:  # grey levels of an 8-bit picture, kept as real numbers
         low, high = 0.0, 255.0
-    scaled = (finite - low) * (255 / ((high - low) or 1.0))
-    return np.floor(scaled + 0.5).astype(np.uint8)
+    scaled = np.multiply(np.subtract(finite, low), 255 / ((high - low) or 1.0))
+    return np.floor(np.add(scaled, 0.5)).astype(np.uint8)
 
 
 def _from_cmyk(pixels: NDArray[Any]) -> NDArray[np.uint8]:
