@@ -21,25 +21,32 @@ _SUFFIXES = {
     ".pgm": "PPM",
     ".ppm": "PPM",
     ".pnm": "PPM",
+    ".pfm": "PFM",
     ".tga": "TGA",
     ".jp2": "JPEG2000",
     ".npy": "NPY",
 }
+
+_FLOATS = tuple(f"float32*{channels}" for channels in (2, 3, 4, 5))
 
 # Kinds of picture (Picture.kind) that survive in each format. JPEG and WebP lose detail, as
 # everyone expects of them; a GIF would lose colours, a BMP its transparency: those are refused.
 _HOLDS = {
     "PNG": ("L", "LA", "RGB", "RGBA", "I;16"),
     "JPEG": ("L", "RGB", "CMYK"),
-    "TIFF": ("L", "LA", "RGB", "RGBA", "CMYK", "I;16", "I", "F"),
+    "TIFF": ("L", "LA", "RGB", "RGBA", "CMYK", "I;16", "I", "F", *_FLOATS),
     "WEBP": ("L", "LA", "RGB", "RGBA"),
     "BMP": ("L", "RGB"),
     "GIF": ("L",),
-    "PPM": ("L", "RGB", "I;16"),
+    "PPM": ("L", "RGB", "I;16", "uint16*3"),
+    "PFM": ("F", "float32*3"),
     "TGA": ("L", "LA", "RGB", "RGBA"),
     "JPEG2000": ("L", "LA", "RGB", "RGBA"),
 }
-_USUAL_SUFFIX = {name: suffix for suffix, name in reversed(_SUFFIXES.items())} | {"PPM": ".ppm"}
+_USUAL_SUFFIX = {name: suffix for suffix, name in reversed(_SUFFIXES.items())}
+
+# PNM suffixes say what is inside; the other formats look at their contents.
+_PNM_CHANNELS = {".pgm": 2, ".ppm": 3}
 
 # Picture.kind -> Pillow's mode and raw mode of the bytes.
 PILLOW_MODES = {
@@ -84,17 +91,77 @@ def require_holds(name: str, kind: str, target: str) -> None:
     ImageWriteError
         With the suffixes that would do.
     """
-    if not holds(name, kind):
-        able = [_USUAL_SUFFIX[other] for other in (*_HOLDS, "NPY") if holds(other, kind)]
-        raise ImageWriteError(f"{target}: {name} cannot hold {kind} pixels; use {' '.join(able)}")
+    if holds(name, kind) and _suffix_fits(Path(target).suffix, kind):
+        return
+    able = [_suffix_for(other, kind) for other in (*_HOLDS, "NPY") if holds(other, kind)]
+    raise ImageWriteError(
+        f"{target}: {name} cannot hold {describe(kind)}; write {' or '.join(able)} instead"
+    )
+
+
+def describe(kind: str) -> str:
+    """Return a picture's kind in words.
+
+    >>> describe("RGBA"), describe("float32*3")
+    ('RGBA pixels (colour with transparency)', 'float32*3 pixels (real numbers)')
+    """
+    words = {
+        "L": "grey",
+        "LA": "grey with transparency",
+        "RGB": "colour",
+        "RGBA": "colour with transparency",
+        "CMYK": "inks",
+        "I;16": "16-bit grey",
+        "I": "32-bit whole numbers",
+        "F": "real numbers",
+    }
+    return f"{kind} pixels ({words.get(kind) or ('real numbers' if 'float' in kind else 'deep')})"
+
+
+def _suffix_fits(suffix: str, kind: str) -> bool:
+    channels = 3 if kind in ("RGB", "uint16*3") else 2
+    return _PNM_CHANNELS.get(suffix.lower(), channels) == channels
+
+
+def _suffix_for(name: str, kind: str) -> str:
+    if name == "PPM":
+        return ".ppm" if kind in ("RGB", "uint16*3") else ".pgm"
+    return _USUAL_SUFFIX[name]
 
 
 def save_options(name: str, picture: Picture) -> dict[str, Any]:
     """Return Pillow's keyword arguments: settings of the format, and the metadata it carries."""
-    options: dict[str, Any] = {}
-    for key in ("icc_profile", "dpi", "exif"):
-        if key in picture.info:
-            options[key] = picture.info[key]
-    if name == "JPEG":
-        options["quality"] = JPEG_QUALITY
-    return options
+    settings: dict[str, dict[str, Any]] = {
+        "JPEG": {"quality": JPEG_QUALITY},
+        "WEBP": {"quality": JPEG_QUALITY},
+        "TIFF": {"compression": _tiff_compression(picture)},
+        "PNG": {"pnginfo": _png_text(picture)},
+    }
+    carried = {
+        "PNG": ("icc_profile", "dpi", "exif"),
+        "JPEG": ("icc_profile", "dpi", "exif", "comment"),
+        "TIFF": ("icc_profile", "dpi", "exif"),
+        "WEBP": ("icc_profile", "exif"),
+        "BMP": ("dpi",),
+        "GIF": ("comment",),
+    }
+    kept = {key: picture.info[key] for key in carried.get(name, ()) if key in picture.info}
+    return settings.get(name, {}) | kept
+
+
+def _tiff_compression(picture: Picture) -> str | None:
+    # The file's own compression, where it loses nothing.
+    compression = picture.info.get("compression")
+    return compression if compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits") else None
+
+
+def _png_text(picture: Picture) -> Any:
+    text = picture.info.get("text")
+    if not text:
+        return None
+    from PIL.PngImagePlugin import PngInfo
+
+    chunks = PngInfo()
+    for key, value in text.items():
+        chunks.add_text(key, value)
+    return chunks

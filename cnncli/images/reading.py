@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from cnncli.config import max_pixels
 from cnncli.errors import ImageReadError
+from cnncli.images import pnm
 from cnncli.images.picture import Picture
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_KEPT = ("icc_profile", "dpi", "comment", "xmp")  # taken over to a result as they are
+_KEPT = ("icc_profile", "dpi", "comment", "compression")  # a result takes them over
 
 # What Pillow may decode to, and the mode in which cnncli works. Only the nearest mode without
 # loss is used: a palette becomes the colours it stands for, bilevel becomes 0 and 255.
@@ -85,24 +86,41 @@ def _open(source: Path | str, name: str) -> BinaryIO:
 
 
 def _decode(file: BinaryIO, name: str) -> Picture:
+    try:
+        return _decode_pnm(file, name) or _decode_pillow(file, name)
+    # Decoders raise whatever the damage leads to.
+    except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError) as error:
+        raise ImageReadError(f"{name} is damaged or cut off ({error}); get a whole copy") from None
+    except MemoryError:
+        raise ImageReadError(f"{name} does not fit into memory; scale it down first") from None
+
+
+def _decode_pnm(file: BinaryIO, name: str) -> Picture | None:
+    header = pnm.read_header(file) if file.seekable() else None
+    if header is None:
+        return None
+    width, height, channels, maximum = header
+    _check_size((width, height), name)
+    mode = "RGB" if channels == 3 else "L" if maximum == 255 else "I;16"
+    return Picture(pnm.read_pixels(file, header), None, mode, {"format": "PPM", "notices": ()})
+
+
+def _decode_pillow(file: BinaryIO, name: str) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
     Image.MAX_IMAGE_PIXELS = None  # the limit is checked here, with a message that helps
     try:
-        with Image.open(file) as image:
-            _check_size(image.size, name)
-            image.load()
-            return _to_picture(image, name)
+        image = Image.open(file)
     except UnidentifiedImageError:
         raise ImageReadError(
             f"{name} is not a picture that can be read; give a PNG, JPEG, TIFF, WebP, BMP, "
             "GIF or PNM file"
         ) from None
-    # Pillow's decoders raise whatever the damage leads to.
-    except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError) as error:
-        raise ImageReadError(f"{name} is damaged or cut off ({error}); get a whole copy") from None
-    except MemoryError:
-        raise ImageReadError(f"{name} does not fit into memory; scale it down first") from None
+    with image:
+        _check_size(image.size, name)
+        info = _info(image)
+        image.load()
+        return _to_picture(image, info, name)
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:
@@ -114,9 +132,8 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         )
 
 
-def _to_picture(image: Any, name: str) -> Picture:
-    decoded, info = image.mode, _info(image)
-    orientation = image.getexif().get(_ORIENTATION, 1)
+def _to_picture(image: Any, info: dict[str, Any], name: str) -> Picture:
+    decoded, orientation = image.mode, _orientation(image, info)
     working = _WORKING_MODE.get(decoded)
     if working is None:
         raise ImageReadError(f"{name} has the mode {decoded}; convert it to RGB first")
@@ -150,22 +167,34 @@ def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def _info(image: Any) -> dict[str, Any]:
-    info: dict[str, Any] = {"format": image.format}
+    """Collect what a result keeps; called before the pixels are decoded."""
+    info: dict[str, Any] = {"format": image.format, "notices": _notices(image)}
     info.update({key: image.info[key] for key in _KEPT if key in image.info})
-    if "exif" in image.info:
-        exif = image.getexif()
-        if _ORIENTATION in exif:
-            exif[_ORIENTATION] = 1  # the pixels are upright now
-        info["exif"] = exif.tobytes()
     if text := getattr(image, "text", None):
-        info["text"] = dict(text)
-    info["notices"] = _notices(image)
+        info["text"] = {key: str(value) for key, value in text.items()}
     return info
+
+
+def _orientation(image: Any, info: dict[str, Any]) -> int:
+    """Return the EXIF orientation, and keep the other EXIF fields for the result."""
+    exif = image.getexif()
+    orientation = int(exif.get(_ORIENTATION, 1))
+    if "exif" in image.info:  # in a TIFF the fields describe its strips, and are not kept
+        exif.pop(_ORIENTATION, None)  # the pixels are upright now
+        info["exif"] = exif.tobytes()
+    return orientation
 
 
 def _notices(image: Any) -> tuple[str, ...]:
     notices = []
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        notices.append(f"has {frames} frames; the first one is used")
+    # A phone's MPO file holds smaller copies of the same picture, not an animation.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        notices.append("has several frames; the first one is used")
+    if image.mode in ("RGB", "RGBA", "LA") and _has_16_bits(image):
+        notices.append("has 16 bits a channel; they are read as 8")
     return tuple(notices)
+
+
+def _has_16_bits(image: Any) -> bool:
+    arguments = image.tile[0].args if image.tile else ""
+    return ";16" in str(arguments) or (image.format == "PPM" and "65535" in str(arguments))

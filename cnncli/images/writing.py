@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnncli.errors import ImageWriteError
 from cnncli.files import atomic_write
+from cnncli.images import float_tiff, pnm
 from cnncli.images.formats import PILLOW_MODES, format_of, require_holds, save_options
 from cnncli.images.picture import Picture
 
@@ -46,6 +47,8 @@ def write_picture(path: Path | str, picture: Picture, format: str | None = None)
         raise ImageWriteError(
             f"{path}: {error.strerror or error}; check the folder, its permissions and free space"
         ) from None
+    except ValueError as error:  # Pillow's word for sizes and metadata that a format cannot hold
+        raise ImageWriteError(f"{path}: {name} cannot hold this ({error}); write .png") from None
 
 
 def _encoded(picture: Picture, name: str) -> bytes:
@@ -57,9 +60,13 @@ def _encoded(picture: Picture, name: str) -> bytes:
 def _encode(file: BinaryIO, picture: Picture, name: str) -> None:
     if name == "NPY":
         np.save(file, _joined(picture), allow_pickle=False)
-        return
-    image = _to_pillow(picture)
-    image.save(file, name, **save_options(name, picture))
+    elif name in ("PPM", "PFM"):
+        pnm.write_pnm(file, picture.pixels)
+    elif name == "TIFF" and picture.kind not in PILLOW_MODES:
+        channels = float_tiff.as_channels(picture.pixels, picture.alpha)
+        float_tiff.write_float_tiff(file, channels, alpha=picture.alpha is not None)
+    else:
+        _to_pillow(picture).save(file, name, **save_options(name, picture))
 
 
 def _joined(picture: Picture) -> NDArray[Any]:
@@ -74,4 +81,6 @@ def _to_pillow(picture: Picture) -> Any:
     array = np.ascontiguousarray(_joined(picture))
     height, width = array.shape[:2]
     mode, raw = PILLOW_MODES[picture.kind]
-    return Image.frombuffer(mode, (width, height), array.tobytes(), "raw", raw, 0, 1)
+    return Image.frombuffer(
+        mode, (width, height), array.reshape(-1).view(np.uint8), "raw", raw, 0, 1
+    )
