@@ -97,7 +97,10 @@ def pool2d(
     """
     pixels = as_image(image)
     _check_names(mode, edge)
-    (kh, kw), steps = parse_pair(size, "size"), parse_pair(stride or size, "stride")
+    (kh, kw), steps = (
+        parse_pair(size, "size"),
+        parse_pair(size if stride is None else stride, "stride"),
+    )
     borders = parse_pair(padding, "padding", least=0)
     if edge != "pad" and any(borders):
         raise UsageError(f"padding {padding!r} needs edge pad, not {edge}; use --edge pad")

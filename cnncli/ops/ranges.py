@@ -208,9 +208,9 @@ def _rounded(value: Array, kind: np.dtype[Any], mode: str) -> Array:
             value *= real(info.max / (float(high) - float(low)))
     value += real(0.5)
     np.floor(value, out=value)
-    # fmax and fmin turn NaN into the bound; a plain clip would hand NaN to the integer cast.
-    np.fmin(value, real(info.max), out=value)
+    # fmax turns NaN into black; a plain clip would hand it to the integer cast.
     np.fmax(value, real(info.min), out=value)
+    np.fmin(value, real(info.max), out=value)
     return value.astype(kind)
 
 
