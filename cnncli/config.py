@@ -13,9 +13,14 @@ from typing import Any, Literal, Self, get_args
 ModelName = Literal["simple"]
 PreprocessingKind = Literal["digit", "resize", "none"]
 RecipeName = Literal["fast", "plain"]
+OptimizerName = Literal["adamw", "adam", "sgd"]
+ScheduleName = Literal["one-cycle", "constant"]
+PrecisionName = Literal["auto", "fp32", "bf16"]
 
 MNIST_MEAN = 0.1307  # of the 60,000 training images, pixels in [0, 1]
 MNIST_STD = 0.3081
+
+IMAGE_EDGE_LIMITS = (8, 64)  # pixels: sizes that folders of pictures are brought to by themselves
 
 
 class _Record:
@@ -114,6 +119,105 @@ class Preprocessing(_Record):
             raise ValueError(f"mean and std need {self.channels} numbers each, one a channel")
         if min(self.std) <= 0:
             raise ValueError(f"std is {self.std}; every value must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation(_Record):
+    """How far training pictures are varied; every value is drawn evenly within its bounds.
+
+    Parameters
+    ----------
+    shift
+        Pixels in each direction.
+    scale
+        Share by which the size changes, up or down.
+    rotation, shear
+        Degrees, to either side.
+    thicken, thin
+        Share of a one-pixel dilation or erosion that is mixed in: the stroke's width.
+    flip
+        Whether half of the pictures are mirrored left to right.
+    """
+
+    shift: float = 0.0
+    scale: float = 0.0
+    rotation: float = 0.0
+    shear: float = 0.0
+    thicken: float = 0.0
+    thin: float = 0.0
+    flip: bool = False
+
+
+AUGMENTATIONS = {
+    "digit": Augmentation(shift=2.0, scale=0.12, rotation=12.0, shear=8.0, thicken=0.7, thin=0.4),
+    "photo": Augmentation(shift=3.0, scale=0.1, rotation=5.0, flip=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig(_Record):
+    """How a network is trained; one for each recipe below, options change single fields.
+
+    Parameters
+    ----------
+    recipe
+        Name of the recipe that the other values come from.
+    optimizer, lr, weight_decay
+        The optimizer and its (highest) learning rate.
+    schedule
+        ``"one-cycle"`` rises to `lr` and falls to almost 0; ``"constant"`` stays.
+    batch_size
+        Pictures a step.
+    label_smoothing
+        Share of each target spread over all classes.
+    ema_decay
+        Decay a step of the averaged weights that are validated and kept; 0 keeps the last ones.
+    augment
+        Whether training pictures are varied.
+    precision
+        ``"bf16"`` computes layers in bfloat16 (weights stay float32); ``"auto"`` where it is fast.
+    epochs
+        Passes over the training pictures.
+    val_split
+        Share of each class held out to choose the epoch by.
+    patience
+        Epochs without improvement after which training stops; 0 never stops.
+    seed
+        Of initial weights, order, augmentation and split.
+    """
+
+    recipe: RecipeName = "fast"
+    optimizer: OptimizerName = "adamw"
+    lr: float = 3e-3
+    weight_decay: float = 0.01
+    schedule: ScheduleName = "one-cycle"
+    batch_size: int = 128
+    label_smoothing: float = 0.1
+    ema_decay: float = 0.995
+    augment: bool = True
+    precision: PrecisionName = "auto"
+    epochs: int = 10
+    val_split: float = 0.1
+    patience: int = 0
+    seed: int = 0
+
+
+RECIPES = {
+    "fast": TrainConfig(),
+    # The lesson's loop and nothing else.
+    "plain": TrainConfig(
+        recipe="plain",
+        optimizer="adam",
+        lr=1e-3,
+        weight_decay=0.0,
+        schedule="constant",
+        batch_size=64,
+        label_smoothing=0.0,
+        ema_decay=0.0,
+        augment=False,
+        precision="fp32",
+    ),
+}
 
 
 def data_folder() -> Path:

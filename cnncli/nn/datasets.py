@@ -1,0 +1,274 @@
+"""From ``--data`` to pictures in memory: named data sets, folders, and what is always there."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cnncli.config import MNIST_MEAN, MNIST_STD, Preprocessing
+from cnncli.errors import DataError
+from cnncli.nn import folders
+from cnncli.nn.digits import load_digits
+from cnncli.nn.download import download
+from cnncli.nn.sources import SOURCES, IdxSource, Style, find_pair, find_source, read_pair
+from cnncli.nn.splits import Split, require_classes, stratified
+
+TEST_SHARE = 0.2  # held out for the test where a data set brings none
+_TEST_SEED = 0  # the same pictures whatever the run's seed, so that evaluate sees the same test
+
+NAMES = (*SOURCES, "digits")
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A data set that training can start on.
+
+    Parameters
+    ----------
+    name
+        As ``--data`` named it.
+    train
+        Pictures to learn from.
+    validation
+        Pictures to choose by, or None if they are still part of `train`.
+    load_test
+        Returns the test part; called once, at the end.
+    classes
+        Names of the classes, by label.
+    preprocessing
+        What turns a picture file into such pictures.
+    style
+        Which augmentation fits.
+    notices
+        What the user should know about it.
+    """
+
+    name: str
+    train: Split
+    validation: Split | None
+    load_test: Callable[[], Split]
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    style: Style
+    notices: tuple[str, ...] = ()
+
+    def split_validation(self, share: float, seed: int, limit: int | None = None) -> "DataSet":
+        """Return the data set with a validation part, held out by class if there is none yet.
+
+        Parameters
+        ----------
+        share
+            Part of each class to hold out.
+        seed
+            Chooses which pictures.
+        limit
+            Use only so many of the pictures, drawn evenly from the classes.
+        """
+        train, validation = _limited(self.train, limit), self.validation
+        require_classes(train, self.name)
+        if validation is None:
+            kept, held = stratified(train.labels, share, seed)
+            train, validation = train.take(kept), train.take(held)
+        return replace(self, train=train, validation=validation)
+
+
+def _limited(split: Split, limit: int | None) -> Split:
+    if limit is None or limit >= len(split):
+        return split
+    _, held = stratified(split.labels, limit / len(split), _TEST_SEED)
+    return split.take(held)
+
+
+def open_data(
+    name: str | None, root: Path, *, edge: int | None = None, strict: bool = False
+) -> DataSet:
+    """Open a data set.
+
+    Parameters
+    ----------
+    name
+        A name of `NAMES` or a folder; None takes MNIST if it can be had, else the digits.
+    root
+        The data folder.
+    edge
+        Height and width for folders of pictures; found from the pictures by default.
+    strict
+        Whether a broken file or an empty class is an error instead of a notice.
+
+    Raises
+    ------
+    DataError
+        If there is no such data set, or it cannot be obtained or used.
+    """
+    if name is None:
+        return _mnist_or_digits(root)
+    if name == "digits":
+        return _digits()
+    if source := SOURCES.get(name):
+        return _named(source, root)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise DataError(
+            f"--data {name} is neither a folder nor a data set; known: {', '.join(NAMES)}"
+        )
+    if pair := find_pair(folder, "train"):
+        return _idx_folder(folder, pair)
+    return _class_folder(folder, edge, strict)
+
+
+def _mnist_or_digits(root: Path) -> DataSet:
+    try:
+        return _named(SOURCES["mnist"], root)
+    except DataError as error:
+        reason = (
+            f"{error}. Training on scikit-learn's 1,797 digits instead: a first run, no more; "
+            "they teach far less than MNIST"
+        )
+        data = _digits()
+        return replace(data, notices=(reason, *data.notices))
+
+
+def _digits() -> DataSet:
+    everything = load_digits()
+    kept, held = stratified(everything.labels, TEST_SHARE, _TEST_SEED)
+    return DataSet(
+        "digits",
+        everything.take(kept),
+        None,
+        lambda: everything.take(held),
+        tuple("0123456789"),
+        Preprocessing(),
+        "digit",
+    )
+
+
+def _named(source: IdxSource, root: Path) -> DataSet:
+    folder = find_source(source, root)
+    if folder is None:
+        download(source, root)
+        folder = find_source(source, root)
+    if folder is None:
+        raise DataError(
+            f"the files of {source.name} are incomplete; "
+            f"put its four IDX files into {source.download_folder(root)}"
+        )
+    pairs = [find_pair(folder, part, source.prefix) for part in ("train", "test")]
+    train_pair, test_pair = (pair for pair in pairs if pair)
+
+    def read(pair: tuple[Path, Path]) -> Split:
+        return _to_split(*read_pair(pair, source.md5), transposed=source.transposed)
+
+    train = read(train_pair)
+    return DataSet(
+        source.name,
+        train,
+        None,
+        lambda: read(test_pair),
+        source.classes,
+        _idx_preprocessing(train, is_digits=source.classes == SOURCES["mnist"].classes),
+        source.style,
+    )
+
+
+def _to_split(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], *, transposed: bool = False
+) -> Split:
+    if transposed:
+        images = np.ascontiguousarray(images.transpose(0, 2, 1))
+    # A copy: what was read from bytes is not writable, and torch warns about that.
+    tensor = torch.from_numpy(images if images.flags.writeable else images.copy())
+    return Split(tensor[:, None], torch.from_numpy(labels.astype(np.int64)))
+
+
+def _idx_preprocessing(train: Split, *, is_digits: bool) -> Preprocessing:
+    height, width = train.images.shape[2:]
+    if is_digits and (height, width) == (28, 28):
+        return Preprocessing()
+    mean, std = _statistics(train.images)
+    return Preprocessing("resize", height, width, 1, mean, std)
+
+
+def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel for pixels in [0, 1]."""
+    count = images.numel() / images.shape[1]
+    mean, std = [], []
+    for channel in images.unbind(1):
+        levels = torch.bincount(channel.flatten(), minlength=256).double()
+        grey = torch.arange(256, dtype=torch.float64) / 255
+        average = float((levels * grey).sum() / count)
+        variance = float((levels * (grey - average) ** 2).sum() / count)
+        mean.append(round(average, 4))
+        std.append(round(max(variance**0.5, 1e-3), 4))  # a blank channel must not divide by 0
+    return tuple(mean), tuple(std)
+
+
+def _idx_folder(folder: Path, pair: tuple[Path, Path]) -> DataSet:
+    train = _to_split(*read_pair(pair))
+    test_pair = find_pair(folder, "test")
+    count = int(train.labels.max()) + 1
+    data = DataSet(
+        str(folder),
+        train,
+        None,
+        lambda: _to_split(*read_pair(test_pair)) if test_pair else train,
+        tuple(str(label) for label in range(count)),
+        _idx_preprocessing(train, is_digits=_is_mnist(train)),
+        "digit",
+    )
+    return data if test_pair else _hold_out_test(data)
+
+
+def _is_mnist(train: Split) -> bool:
+    """Tell MNIST's statistics; other sets of 28x28 pictures are no digits to normalise."""
+    mean, std = _statistics(train.images)
+    near = abs(mean[0] - MNIST_MEAN) < 0.01 and abs(std[0] - MNIST_STD) < 0.01
+    return near and int(train.labels.max()) == 9
+
+
+def _hold_out_test(data: DataSet) -> DataSet:
+    kept, held = stratified(data.train.labels, TEST_SHARE, _TEST_SEED)
+    test = data.train.take(held)
+    notice = f"{data.name} has no test part: {TEST_SHARE:.0%} of each class is held out as one"
+    return replace(
+        data,
+        train=data.train.take(kept),
+        load_test=lambda: test,
+        notices=(*data.notices, notice),
+    )
+
+
+def _class_folder(folder: Path, edge: int | None, strict: bool) -> DataSet:
+    parts = folders.part_folders(folder)
+    classes, notices = folders.list_classes(parts["train"])
+    listing, _ = folders.list_part(parts["train"], classes)
+    size, channels = folders.find_format(listing, edge)
+    blank = Preprocessing("resize", size, size, channels, (0.5,) * channels, (0.5,) * channels)
+    jobs = os.cpu_count() or 1
+
+    def read(part: str) -> tuple[Split, list[str]]:
+        listed, others = folders.list_part(parts[part], classes)
+        split, broken = folders.read_part(listed, blank, jobs)
+        return split, others + [f"skipped: {reason}" for _, reason in broken]
+
+    train, problems = read("train")
+    if strict and (notices or problems):
+        raise DataError(f"--strict: {(notices + problems)[0]}")
+    require_classes(train, str(folder))
+    validation = read("validation")[0] if "validation" in parts else None
+    mean, std = _statistics(train.images)
+    data = DataSet(
+        str(folder),
+        train,
+        validation,
+        lambda: read("test")[0],
+        classes,
+        replace(blank, mean=mean, std=std),
+        "photo" if channels == 3 else "digit",
+        (*notices, *problems),
+    )
+    return data if "test" in parts else _hold_out_test(data)

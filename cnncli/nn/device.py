@@ -1,0 +1,63 @@
+"""Where to compute, and with which numbers."""
+
+import torch
+
+from cnncli.config import PrecisionName
+from cnncli.errors import DeviceError
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device that a name stands for.
+
+    Parameters
+    ----------
+    name
+        ``"auto"`` (a CUDA GPU if there is one, else the CPU: networks this small gain nothing
+        from Apple's MPS), ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+
+    Raises
+    ------
+    DeviceError
+        If the name is unknown or the device is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"device {name!r} is unknown; use auto, cpu, cuda or mps") from error
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device.type not in there:
+        raise DeviceError(f"device {name!r} is not supported; use auto, cpu, cuda or mps")
+    if not there[device.type]:
+        raise DeviceError(f"device {name!r} is not available here; use --device cpu")
+    return device
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Tell whether the device multiplies bfloat16 numbers in hardware."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    # Without these instructions oneDNN converts back and forth and loses time. The probes are
+    # torch's own but not public: where one is gone, float32 is the safe answer.
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+
+
+def use_bf16(precision: PrecisionName, device: torch.device) -> bool:
+    """Tell whether layers shall compute in bfloat16.
+
+    Raises
+    ------
+    DeviceError
+        If bf16 is asked for on a device that cannot do it at all.
+    """
+    if precision == "bf16" and device.type == "mps":
+        raise DeviceError("--precision bf16 does not work on mps; use --precision fp32")
+    return precision == "bf16" or (precision == "auto" and has_fast_bf16(device))

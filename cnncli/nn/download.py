@@ -1,0 +1,107 @@
+"""Downloads through torchvision, which give up soon where there is no network."""
+
+import contextlib
+import io
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from cnncli.errors import DataError
+from cnncli.nn.sources import IdxSource
+
+PROBE_SECONDS = 8.0  # name resolution, connection and answer, all mirrors at once
+STALL_SECONDS = 10.0  # a download that sends nothing for so long has failed
+
+
+def download(source: IdxSource, root: Path) -> None:
+    """Fetch a named data set into the data folder.
+
+    torchvision checks the hashes of what it fetches.
+
+    Parameters
+    ----------
+    source
+        The data set.
+    root
+        The data folder.
+
+    Raises
+    ------
+    DataError
+        If no mirror answers within about ten seconds, the transfer fails, or torchvision does
+        not work here.
+    """
+    advice = f"put its four IDX files into {source.download_folder(root)}"
+    try:
+        from torchvision import datasets
+    except (ImportError, OSError, RuntimeError) as error:
+        raise DataError(
+            f"torchvision does not work here ({error}); install the pair again with "
+            f"pip install --upgrade torch torchvision, or {advice}"
+        ) from error
+    name, arguments = source.torchvision
+    dataset = getattr(datasets, name)
+    if not reachable(_addresses(dataset)):
+        raise DataError(f"{source.name} is not on this machine and no mirror answers; {advice}")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _stall_timeout(), contextlib.redirect_stdout(io.StringIO()):
+            dataset(root, download=True, **arguments)
+    except (RuntimeError, OSError, ValueError) as error:
+        raise DataError(f"the download of {source.name} failed ({error}); {advice}") from error
+
+
+def _addresses(dataset: object) -> list[str]:
+    mirrors = [str(url) for url in getattr(dataset, "mirrors", [])]
+    single = getattr(dataset, "url", None)
+    return [str(single)] if single else mirrors
+
+
+def reachable(addresses: list[str], seconds: float = PROBE_SECONDS) -> bool:
+    """Tell whether one of the addresses answers in time, in whatever words.
+
+    Parameters
+    ----------
+    addresses
+        URLs to try, all at once.
+    seconds
+        Time for all of them together.
+    """
+    answered = threading.Event()
+    waiting = threading.Semaphore(0)
+
+    def ask(address: str) -> None:
+        try:
+            request = urllib.request.Request(address, method="HEAD")  # noqa: S310 (torchvision's)
+            with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
+                answered.set()
+        except urllib.error.HTTPError:
+            answered.set()  # a mirror need not list its folder
+        except (OSError, ValueError):
+            pass
+        finally:
+            waiting.release()
+
+    # Threads, because name resolution knows no timeout; daemons, because it may outlast us.
+    for address in addresses:
+        threading.Thread(target=ask, args=(address,), daemon=True).start()
+    deadline = time.monotonic() + seconds
+    for _ in addresses:
+        left = max(0.0, deadline - time.monotonic())
+        if answered.is_set() or not waiting.acquire(timeout=left):
+            break
+    return answered.is_set()
+
+
+@contextlib.contextmanager
+def _stall_timeout() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALL_SECONDS)  # torchvision passes no timeout of its own
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

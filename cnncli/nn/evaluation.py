@@ -1,0 +1,87 @@
+"""What a network answers on many pictures, and how good that is."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cnncli.config import Preprocessing
+from cnncli.nn.splits import Split
+
+BATCH = 1000  # pictures at once: large enough to be fast, small enough for a few MB
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """How good a network is on a split: mean cross-entropy, share of right answers, size."""
+
+    loss: float
+    accuracy: float
+    count: int
+
+
+def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Return what the network sees: ``(pixel / 255 - mean) / std``.
+
+    Parameters
+    ----------
+    images
+        uint8 or float32 in [0, 255], ``(N, C, H, W)``.
+    preprocessing
+        Mean and standard deviation of each channel.
+
+    Returns
+    -------
+    torch.Tensor
+        float32, ``(N, C, H, W)``, channels last in memory: what convolutions on a CPU like best.
+    """
+    std = torch.tensor(preprocessing.std, device=images.device)[:, None, None]
+    mean = torch.tensor(preprocessing.mean, device=images.device)[:, None, None]
+    # In place on a fresh float tensor: one pass over the batch each, no temporary.
+    scaled = images.float().mul(1 / (255 * std)).sub_(mean / std)
+    return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def logits_of(
+    network: nn.Module, images: Tensor, preprocessing: Preprocessing, device: torch.device
+) -> Tensor:
+    """Return the network's outputs before softmax, in float32.
+
+    Parameters
+    ----------
+    network
+        On `device`; it is left in evaluation mode.
+    images
+        uint8, ``(N, C, H, W)``.
+    preprocessing
+        How pixels become input.
+    device
+        Where the network is.
+
+    Returns
+    -------
+    torch.Tensor
+        float32, ``(N, num_classes)``, on the CPU.
+    """
+    network.eval()
+    with torch.inference_mode():
+        parts = [
+            network(normalise(batch.to(device), preprocessing)).float()
+            for batch in torch.split(images, BATCH)
+        ]
+        return torch.cat(parts).cpu()
+
+
+def measure(logits: Tensor, labels: Tensor) -> Metrics:
+    """Return loss and accuracy of logits ``(N, K)`` against labels ``(N,)``."""
+    loss = functional.cross_entropy(logits, labels)
+    right = (logits.argmax(1) == labels).sum()
+    return Metrics(float(loss), int(right) / len(labels), len(labels))
+
+
+def evaluate(
+    network: nn.Module, split: Split, preprocessing: Preprocessing, device: torch.device
+) -> Metrics:
+    """Return loss and accuracy of a network on a split, computed in float32."""
+    return measure(logits_of(network, split.images, preprocessing, device), split.labels)

@@ -1,0 +1,180 @@
+"""A folder of pictures with one sub-folder per class, decoded once into memory."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median_low
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnncli.config import IMAGE_EDGE_LIMITS, Preprocessing
+from cnncli.errors import CnncliError, DataError
+from cnncli.images import read_picture, to_uint8_rgb
+from cnncli.inputs import PICTURE_SUFFIXES, natural_key
+from cnncli.nn.splits import Split
+
+PARTS = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+_SAMPLE = 64  # pictures that are looked at to find size and colour
+_GREY_TOLERANCE = 12  # JPEG gives grey pictures this much colour
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The picture files of one part, each with the index of its class."""
+
+    files: tuple[Path, ...]
+    labels: tuple[int, ...]
+
+
+def part_folders(folder: Path) -> dict[str, Path]:
+    """Return the folders of the parts that exist; only ``train`` = the folder itself if none.
+
+    Parameters
+    ----------
+    folder
+        With ``train/`` (and ``val/``, ``test/``), or with the classes directly in it.
+    """
+    found = {
+        part: folder / name
+        for part, names in PARTS.items()
+        for name in names
+        if _class_folders(folder / name)
+    }
+    return found if "train" in found else {"train": folder}
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    visible = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    return sorted(visible, key=natural_key)
+
+
+def list_classes(folder: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Return the class names of a part in natural order, and notices about what is left out.
+
+    Raises
+    ------
+    DataError
+        If fewer than two classes have pictures.
+    """
+    filled, notices = [], []
+    for path in _class_folders(folder):
+        if _pictures(path):
+            filled.append(path.name)
+        else:
+            notices.append(f"class {path.name} has no pictures; it is left out")
+    hidden = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name.startswith("."))
+    notices += [f"hidden folder {name} is left out" for name in hidden]
+    if len(filled) < 2:
+        raise DataError(
+            f"{folder} has pictures of {len(filled)} class{'' if len(filled) == 1 else 'es'} "
+            f"({', '.join(filled) or 'none'}); a classifier needs two or more sub-folders, "
+            "one for each class"
+        )
+    return tuple(filled), notices
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PICTURE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    ]
+    return sorted(found, key=natural_key)
+
+
+def list_part(folder: Path, classes: Sequence[str]) -> tuple[Listing, list[str]]:
+    """Return the files of one part by the given class names, and notices about other folders."""
+    files: list[Path] = []
+    labels: list[int] = []
+    for index, name in enumerate(classes):
+        here = _pictures(folder / name)
+        files += here
+        labels += [index] * len(here)
+    others = [p.name for p in _class_folders(folder) if p.name not in classes and _pictures(p)]
+    notices = [f"{folder / name} is no class of the training part; left out" for name in others]
+    return Listing(tuple(files), tuple(labels)), notices
+
+
+def find_format(listing: Listing, edge: int | None = None) -> tuple[int, int]:
+    """Choose the size and colour in which to see the pictures, from an even sample of them.
+
+    Parameters
+    ----------
+    listing
+        The training files.
+    edge
+        Height and width to use; by default the median shorter side, kept within limits and
+        rounded to a multiple of 4.
+
+    Returns
+    -------
+    edge, channels
+        ``channels`` is 1 if no picture of the sample has colour, else 3.
+    """
+    step = max(1, len(listing.files) // _SAMPLE)
+    sides, coloured = [], False
+    for path in listing.files[::step]:
+        try:
+            pixels = to_uint8_rgb(read_picture(path)).astype(np.int16)
+        except CnncliError:
+            continue  # named when all pictures are read
+        sides.append(min(pixels.shape[:2]))
+        coloured |= int(np.ptp(pixels, axis=2).max()) > _GREY_TOLERANCE
+    low, high = IMAGE_EDGE_LIMITS
+    found = median_low(sides) if sides else low
+    return edge or min(max(found // 4 * 4, low), high), 3 if coloured else 1
+
+
+def read_part(
+    listing: Listing, preprocessing: Preprocessing, jobs: int
+) -> tuple[Split, list[tuple[Path, str]]]:
+    """Decode and prepare pictures in parallel, the way prediction does it.
+
+    Parameters
+    ----------
+    listing
+        Files and labels.
+    preprocessing
+        Size and colour to bring them to.
+    jobs
+        Threads.
+
+    Returns
+    -------
+    split, broken
+        The pictures that could be read, and path and reason of those that could not.
+    """
+    from cnncli.preprocess import prepare
+
+    def read(path: Path) -> NDArray[np.uint8] | str:
+        try:
+            return prepare(read_picture(path), preprocessing).pixels
+        except CnncliError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        results = list(pool.map(read, listing.files, chunksize=16))
+    broken = [
+        (path, result)
+        for path, result in zip(listing.files, results, strict=True)
+        if isinstance(result, str)
+    ]
+    kept = [i for i, result in enumerate(results) if not isinstance(result, str)]
+    shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
+    images = np.empty((len(kept), *shape), np.uint8)
+    for row, i in enumerate(kept):
+        images[row] = results[i]
+    tensor = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+    labels = torch.tensor([listing.labels[i] for i in kept], dtype=torch.int64)
+    return Split(tensor, labels), broken

@@ -1,0 +1,166 @@
+"""The data sets that have a name: where their files may lie and how they are recognised."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import DataError
+from cnncli.nn.idx import parse_idx, read_bytes
+
+Part = Literal["train", "test"]
+Style = Literal["digit", "photo"]
+
+_DIGITS = tuple("0123456789")
+
+
+@dataclass(frozen=True, slots=True)
+class IdxSource:
+    """A named data set of IDX files.
+
+    Parameters
+    ----------
+    name
+        As ``--data`` names it.
+    folders
+        Where its files may lie inside the data folder; the last is torchvision's own.
+    prefix
+        Start of its files' names.
+    torchvision
+        The class of ``torchvision.datasets`` that downloads it, and its arguments.
+    classes
+        Names of the classes.
+    style
+        ``"digit"``: white strokes on black, never flipped; ``"photo"``: mirrored pictures occur.
+    transposed
+        Whether the files hold each picture mirrored at its diagonal.
+    md5
+        MD5 of the unpacked files, where known.
+    """
+
+    name: str
+    folders: tuple[str, ...]
+    torchvision: tuple[str, Mapping[str, str]]
+    prefix: str = ""
+    classes: tuple[str, ...] = _DIGITS
+    style: Style = "digit"
+    transposed: bool = False
+    md5: Mapping[str, str] = field(default_factory=dict)
+
+    def download_folder(self, root: Path) -> Path:
+        """Return the folder that torchvision fills, the one to name to a user."""
+        return root / self.folders[-1]
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        IdxSource(
+            "mnist",
+            (".", "mnist", "MNIST/raw"),
+            ("MNIST", {}),
+            md5={
+                "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+                "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+                "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+                "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+            },
+        ),
+        IdxSource(
+            "fashion-mnist",
+            ("fashion-mnist", "FashionMNIST/raw"),
+            ("FashionMNIST", {}),
+            classes=(
+                "t-shirt", "trouser", "pullover", "dress", "coat",
+                "sandal", "shirt", "sneaker", "bag", "ankle boot",
+            ),
+            style="photo",
+        ),
+        IdxSource(
+            "kmnist",
+            ("kmnist", "KMNIST/raw"),
+            ("KMNIST", {}),
+            classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        ),
+        IdxSource(
+            "emnist-digits",
+            ("emnist-digits", "EMNIST/raw"),
+            ("EMNIST", {"split": "digits"}),
+            prefix="emnist-digits-",
+            transposed=True,
+        ),
+    )
+}  # fmt: skip
+
+
+def _candidates(folder: Path, prefix: str, part: Part, what: str) -> Iterator[Path]:
+    ending = "idx3-ubyte" if what == "images" else "idx1-ubyte"
+    starts = ["train"] if part == "train" else ["t10k", "test"]
+    for start in starts:
+        for joint in ("-", "."):  # some mirrors write train-images.idx3-ubyte
+            for packed in ("", ".gz"):
+                yield folder / f"{prefix}{start}-{what}{joint}{ending}{packed}"
+
+
+def find_pair(folder: Path, part: Part, prefix: str = "") -> tuple[Path, Path] | None:
+    """Return the files of pictures and of labels of one part, or None if one is missing."""
+    found = [
+        next((path for path in _candidates(folder, prefix, part, what) if path.is_file()), None)
+        for what in ("images", "labels")
+    ]
+    return (found[0], found[1]) if found[0] and found[1] else None
+
+
+def find_source(source: IdxSource, root: Path) -> Path | None:
+    """Return the folder under `root` that holds both parts of a named data set, or None."""
+    for name in source.folders:
+        folder = root / name
+        if all(find_pair(folder, part, source.prefix) for part in ("train", "test")):
+            return folder
+    return None
+
+
+def read_pair(
+    pair: tuple[Path, Path], md5: Mapping[str, str] | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read pictures and labels that belong together.
+
+    Parameters
+    ----------
+    pair
+        File of pictures, file of labels.
+    md5
+        MD5 that the unpacked files must have, by their names.
+
+    Returns
+    -------
+    images, labels
+        uint8, ``(N, H, W)`` and ``(N,)``.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged or not the expected one, or the two do not belong together.
+    """
+    images, labels = (parse_idx(_checked(path, md5 or {}), path) for path in pair)
+    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or not len(labels):
+        raise DataError(
+            f"{pair[0].name} {images.shape} and {pair[1].name} {labels.shape} in {pair[0].parent} "
+            "do not belong together; get both files again"
+        )
+    return images, labels
+
+
+def _checked(path: Path, md5: Mapping[str, str]) -> bytes:
+    data = read_bytes(path)
+    name = path.name.removesuffix(".gz").replace(".idx", "-idx")
+    if name in md5 and hashlib.md5(data, usedforsecurity=False).hexdigest() != md5[name]:
+        raise DataError(
+            f"{path} is not the original file of MNIST (another MD5); remove it to download it "
+            f"again, or train on its folder as it is: --data {path.parent}"
+        )
+    return data

@@ -1,0 +1,100 @@
+"""Pictures with their labels in memory, and honest splits of them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cnncli.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Pictures and labels of one part of a data set.
+
+    Parameters
+    ----------
+    images
+        uint8, ``(N, C, H, W)``.
+    labels
+        int64, ``(N,)``.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: Tensor) -> "Split":
+        """Return the pictures at the positions `index`, in that order."""
+        return Split(self.images[index], self.labels[index])
+
+
+def stratified(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Part positions in two so that every class is held out in the same share.
+
+    Parameters
+    ----------
+    labels
+        int64, ``(N,)``.
+    fraction
+        Share of each class to hold out, in (0, 1).
+    seed
+        Chooses which ones.
+
+    Returns
+    -------
+    kept, held
+        Sorted positions; of a class with ``n >= 2`` pictures, ``max(1, round(fraction * n))``
+        are held out, and at least one is kept. A class with one picture is kept.
+
+    Examples
+    --------
+    >>> kept, held = stratified(torch.tensor([0] * 10 + [1] * 20), 0.1, seed=0)
+    >>> len(kept), len(held)
+    (27, 3)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    kept, held = [], []
+    for label in torch.unique(labels):  # sorted, so the draw is the same everywhere
+        members = torch.nonzero(labels == label).flatten()
+        members = members[torch.randperm(len(members), generator=generator)]
+        count = min(max(1, round(fraction * len(members))), len(members) - 1)
+        held.append(members[:count])
+        kept.append(members[count:])
+    return torch.cat(kept).sort().values, torch.cat(held).sort().values
+
+
+def limit(split: Split, count: int | None) -> Split:
+    """Return the first `count` pictures of a split, all of them if `count` is None."""
+    if count is None or count >= len(split):
+        return split
+    return Split(split.images[:count], split.labels[:count])
+
+
+def require_classes(split: Split, source: str) -> None:
+    """Refuse training data that cannot teach a difference.
+
+    Parameters
+    ----------
+    split
+        The training part.
+    source
+        Its name, for the message.
+
+    Raises
+    ------
+    DataError
+        If fewer than two classes, or no two pictures of some class, are there.
+    """
+    present, counts = torch.unique(split.labels, return_counts=True)
+    if len(present) < 2:
+        raise DataError(
+            f"{source} has pictures of {len(present)} class; "
+            "a classifier needs two or more, one sub-folder each"
+        )
+    if int(counts.min()) < 2:
+        raise DataError(
+            f"{source} has a class with a single picture; add pictures or remove the class"
+        )

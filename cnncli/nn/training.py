@@ -1,0 +1,266 @@
+"""Train a network: batches by index from memory, best epoch by validation, nothing printed.
+
+The loop hands out one report an epoch; who calls it shows them, writes files and may stop it
+between two steps.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cnncli.config import AUGMENTATIONS, ModelConfig, TrainConfig
+from cnncli.errors import CnncliError
+from cnncli.nn.augment import Variations, draw_variations, vary_strokes, warp
+from cnncli.nn.datasets import DataSet
+from cnncli.nn.device import use_bf16
+from cnncli.nn.evaluation import evaluate, normalise
+from cnncli.nn.models import build_model
+from cnncli.nn.schedule import learning_rate
+from cnncli.nn.splits import Split
+
+_EPOCH_SEEDS = 1_000_003  # a prime: seeds of different runs meet in no epoch that one would train
+
+
+class DivergedError(CnncliError):
+    """The loss is no longer a number."""
+
+
+class StoppedError(Exception):
+    """The caller asked the run to stop; its state is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """What one epoch brought; the training figures are of varied pictures while learning."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    lr: float
+    images_per_second: float
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return asdict(self)
+
+
+def initial_network(model: ModelConfig, seed: int) -> nn.Module:
+    """Return a network whose first weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_model(model)
+
+
+def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer; its fused form updates all tensors in one call."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            network.parameters(),
+            lr=config.lr,
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+
+
+class TrainingRun:
+    """A network on its way from first weights to the best epoch.
+
+    Parameters
+    ----------
+    model
+        Architecture.
+    data
+        Data set with a validation part.
+    config
+        The recipe.
+    device
+        Where to compute.
+    """
+
+    def __init__(
+        self, model: ModelConfig, data: DataSet, config: TrainConfig, device: torch.device
+    ) -> None:
+        if data.validation is None:
+            raise ValueError("the data set has no validation part")
+        self.model, self.data, self.config, self.device = model, data, config, device
+        self.bf16 = use_bf16(config.precision, device)
+        self.train = _on_device(data.train, device)
+        self.validation = _on_device(data.validation, device)
+        self.network = self._place(initial_network(model, config.seed))
+        self.averaged = self.network
+        if config.ema_decay:
+            self.averaged = self._place(initial_network(model, config.seed))
+        self.optimizer = make_optimizer(self.network, config)
+        self.epoch = 0  # finished epochs
+        self.position = 0  # pictures of the current epoch that are done
+        self.steps = 0
+        self.totals = torch.zeros(2, dtype=torch.float64, device=device)  # loss, right answers
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch = 0
+        self.reports: list[EpochReport] = []
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Return the number of steps in an epoch; the last one may have fewer pictures."""
+        return -(-len(self.train) // self.config.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Return the number of steps of the whole run."""
+        return self.steps_per_epoch * self.config.epochs
+
+    def epochs(
+        self,
+        on_step: Callable[[int, int], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Iterator[EpochReport]:
+        """Train until the end, handing out one report an epoch.
+
+        Parameters
+        ----------
+        on_step
+            Called after each step with the steps done in this epoch and their number.
+        should_stop
+            Asked after each step.
+
+        Raises
+        ------
+        DivergedError
+            If the loss of an epoch is infinite or not a number.
+        StoppedError
+            If `should_stop` said so; the run can go on from where it is.
+        """
+        while self.epoch < self.config.epochs and not self._is_out_of_patience():
+            start, first = time.perf_counter(), self.position
+            self._finish_epoch(on_step, should_stop)
+            trained = time.perf_counter() - start
+            yield self._close_epoch(start, (len(self.train) - first) / trained)
+
+    def _place(self, network: nn.Module) -> nn.Module:
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def _is_out_of_patience(self) -> bool:
+        return 0 < self.config.patience <= self.epoch - self.best_epoch
+
+    def _finish_epoch(
+        self,
+        on_step: Callable[[int, int], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
+        order, variations = self._plan_epoch()
+        size = self.config.batch_size
+        self.network.train()
+        while self.position < len(self.train):
+            rows = slice(self.position, self.position + size)
+            self._step(order[rows], rows, variations)
+            self.position = min(rows.stop, len(self.train))
+            if on_step:
+                on_step(-(-self.position // size), self.steps_per_epoch)
+            if should_stop and should_stop():
+                raise StoppedError
+
+    def _plan_epoch(self) -> tuple[Tensor, Variations | None]:
+        """Draw the epoch's order and variations; the same ones whenever it is asked again."""
+        seed = self.config.seed * _EPOCH_SEEDS + self.epoch
+        generator = torch.Generator().manual_seed(seed)
+        count, _, height, width = self.train.images.shape
+        order = torch.randperm(count, generator=generator)
+        if not self.config.augment:
+            return order.to(self.device), None
+        bounds = AUGMENTATIONS[self.data.style]
+        drawn = draw_variations(count, height, width, bounds, generator)
+        moved = Variations(drawn.theta.to(self.device), drawn.stroke.to(self.device))
+        return order.to(self.device), moved
+
+    def _step(self, index: Tensor, rows: slice, variations: Variations | None) -> None:
+        config = self.config
+        images, labels = self.train.images[index], self.train.labels[index]
+        if variations is not None:
+            images = self._vary(images, variations.theta[rows], variations.stroke[rows])
+        with self._autocast():
+            logits = self.network(normalise(images, self.data.preprocessing))
+        logits = logits.float()
+        loss = functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        rate = learning_rate(config.schedule, self.steps, self.total_steps, config.lr)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.steps += 1
+        self._average()
+        with torch.no_grad():
+            right = (logits.argmax(1) == labels).sum()
+            self.totals += torch.stack([loss.detach() * len(labels), right])
+
+    def _vary(self, images: Tensor, theta: Tensor, stroke: Tensor) -> Tensor:
+        if self.data.style == "photo":
+            return warp(images.float(), theta, reflect=True)
+        return warp(vary_strokes(images, stroke), theta)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def _average(self) -> None:
+        if self.averaged is self.network:
+            return
+        # The first weights are no worth keeping: the decay grows towards its final value.
+        decay = min(self.config.ema_decay, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            torch._foreach_lerp_(_floats(self.averaged), _floats(self.network), 1 - decay)
+
+    def _close_epoch(self, start: float, images_per_second: float) -> EpochReport:
+        loss, right = (self.totals / len(self.train)).tolist()
+        if not torch.isfinite(torch.tensor(loss)):
+            raise DivergedError(
+                f"the loss of epoch {self.epoch + 1} is {loss}; try a lower --lr than "
+                f"{self.config.lr:g}, a larger --batch-size, or --precision fp32"
+            )
+        found = evaluate(self.averaged, self.validation, self.data.preprocessing, self.device)
+        report = EpochReport(
+            epoch=self.epoch + 1,
+            train_loss=loss,
+            train_accuracy=right,
+            val_loss=found.loss,
+            val_accuracy=found.accuracy,
+            lr=self.optimizer.param_groups[0]["lr"],
+            images_per_second=images_per_second,
+            seconds=time.perf_counter() - start,
+        )
+        self._keep_if_best(report)
+        self.reports.append(report)
+        self.epoch, self.position = self.epoch + 1, 0
+        self.totals.zero_()
+        return report
+
+    def _keep_if_best(self, report: EpochReport) -> None:
+        earlier = self.reports[self.best_epoch - 1] if self.best_epoch else None
+        if earlier and (report.val_accuracy, -report.val_loss) <= (
+            earlier.val_accuracy,
+            -earlier.val_loss,
+        ):
+            return
+        self.best_epoch = report.epoch
+        state = self.averaged.state_dict()
+        self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
+
+
+def _on_device(split: Split, device: torch.device) -> Split:
+    return Split(split.images.to(device), split.labels.to(device))
+
+
+def _floats(network: nn.Module) -> list[Tensor]:
+    return [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
