@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from cnncli.commands.doctor import doctor, version_lines
+from cnncli.commands.summary import summary
+from cnncli.commands.train import train
 from cnncli.errors import CnncliError, ExitCode
 
 # Typer carries its own Click; this is its base class of "the command line is wrong".
@@ -44,6 +46,8 @@ def _root(
     """Filter pictures with convolutions, train a small CNN, and read digits."""
 
 
+app.command(short_help="Train a network and keep its best epoch.")(train)
+app.command()(summary)
 app.command()(doctor)
 
 

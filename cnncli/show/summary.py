@@ -1,0 +1,222 @@
+"""A network as a table: what each layer makes, what it costs and how far it sees."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnncli.architecture import Layer, Shape
+from cnncli.config import ModelConfig
+from cnncli.show.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_PIPE_WIDTH = 1000
+_BAR = 12  # characters of the longest bar of shares
+_ROOM_FOR_BARS = 110  # columns of a terminal from which on the bars fit
+_HEADINGS = (
+    *("layer", "what it does", "output", "parameters"),
+    *("share", "multiply-adds", "share", "receptive field"),
+)
+_HEADINGS_IN_TWO_LINES = (
+    *("layer", "what it does", "output", "para-\nmeters"),
+    *("share", "multiply\n-adds", "share", "receptive\nfield"),
+)
+
+
+def size_text(shape: Shape) -> str:
+    """Return a shape as people write it: ``16x28x28``."""
+    return "x".join(map(str, shape))
+
+
+def field_text(layer: Layer) -> str:
+    """Return a layer's receptive field: ``3x3``, or ``all`` for the whole input."""
+    return f"{layer.receptive_field}x{layer.receptive_field}" if layer.receptive_field else "all"
+
+
+def share(part: int, whole: int) -> float:
+    """Return a part of a whole between 0 and 1; 0 of nothing."""
+    return part / whole if whole else 0.0
+
+
+def summary_table(
+    config: ModelConfig, layers: Sequence[Layer], *, boxed: bool = True, width: int = 80
+) -> "Table":
+    """Build the lesson's table: shape, parameters, multiply-adds and receptive field.
+
+    Parameters
+    ----------
+    config, layers
+        The network and :func:`cnncli.architecture.describe` of it.
+    boxed
+        Draw lines around header and sum; False for a pipe.
+    width
+        Columns of the terminal: bars of the shares are drawn where they fit.
+
+    Returns
+    -------
+    Table
+        One row a layer, one for the input before them and one for the sums after them.
+    """
+    wide = width >= _ROOM_FOR_BARS
+    totals = _totals(layers)
+    table = _frame(boxed, wide, totals)
+    pixels = (config.in_channels, config.height, config.width)
+    table.add_row("input", "", size_text(pixels), *[""] * 5)
+    for layer in layers:
+        counts = (layer.parameters, layer.multiply_adds)
+        cells = [
+            text
+            for count, total in zip(counts, totals, strict=True)
+            for text in (f"{count:,}" if count else "-", _share(count, total, boxed and wide))
+        ]
+        row = (layer.name, layer.operation, size_text(layer.output), *cells, field_text(layer))
+        table.add_row(*row)
+    return table
+
+
+def _frame(boxed: bool, wide: bool, totals: tuple[int, int]) -> "Table":
+    """Return the table without its rows: headings in one line where they fit, else in two."""
+    from rich import box
+    from rich.table import Table
+
+    # The lines of a box bring a space of their own between two columns.
+    table = Table(
+        box=box.SIMPLE if boxed else None,
+        padding=(0, 1 if wide else 0) if boxed else (0, 2, 0, 0),
+        pad_edge=False,
+        show_footer=True,
+        footer_style="bold",
+    )
+    headings = _HEADINGS_IN_TWO_LINES if boxed and not wide else _HEADINGS
+    footers = ("total", "", "", f"{totals[0]:,}", "", f"{totals[1]:,}", "", "")
+    shares = "left" if boxed and wide else "right"  # a bar follows the number
+    sides = ("left", "left", "left", "right", shares, "right", shares, "right")
+    for heading, footer, side in zip(headings, footers, sides, strict=True):
+        table.add_column(heading, footer, justify=side, no_wrap=heading != "what it does")  # type: ignore[arg-type]
+    table.columns[0].style = "bold"
+    return table
+
+
+def _totals(layers: Sequence[Layer]) -> tuple[int, int]:
+    return sum(layer.parameters for layer in layers), sum(layer.multiply_adds for layer in layers)
+
+
+def _share(part: int, whole: int, bars: bool) -> str:
+    if not part:
+        return ""
+    text = f"{share(part, whole):.1%}"
+    return f"{text:>6} {_bar(share(part, whole))}" if bars else text
+
+
+def _bar(fraction: float) -> str:
+    return "━" * max(1, round(fraction * _BAR))
+
+
+def comparison(config: ModelConfig, layers: Sequence[Layer]) -> list[str]:
+    """Say what fully connected layers would cost where the network has its first convolution.
+
+    Parameters
+    ----------
+    config, layers
+        The network and :func:`cnncli.architecture.describe` of it.
+
+    Returns
+    -------
+    list of str
+        Sentences; none for a network without a convolution before a fully connected layer.
+
+    Examples
+    --------
+    >>> from cnncli.architecture import describe
+    >>> lines = comparison(ModelConfig(), describe(ModelConfig()))
+    >>> "784 x 128 = 100,352" in lines[0]
+    True
+    """
+    convolution = next((layer for layer in layers if len(layer.output) == 3), None)
+    dense = next((layer for layer in layers if len(layer.output) == 1), None)
+    if convolution is None or dense is None or not convolution.tensors:
+        return []
+    pixels = config.in_channels * config.height * config.width
+    units, values = dense.output[0], _product(convolution.output)
+    weights = next(shape for shape in convolution.tensors.values() if len(shape) == 4)
+    return [
+        f"A fully connected layer of {units} units on the {pixels:,} input values has "
+        f"{pixels:,} x {units} = {pixels * units:,} weights.",
+        f"{convolution.name} has {size_text(weights)} = {_product(weights):,}, used at every "
+        f"place of the picture: {share(pixels * units, _product(weights)):,.0f} times fewer.",
+        f"Fully connected, {convolution.name}'s {values:,} outputs would take "
+        f"{pixels:,} x {values:,} = {pixels * values:,} weights.",
+    ]
+
+
+def _product(shape: Shape) -> int:
+    result = 1
+    for size in shape:
+        result *= size
+    return result
+
+
+def card_lines(card: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the entries of a model card as ``(name, value)``, nested names joined by dots.
+
+    Examples
+    --------
+    >>> list(card_lines({"seed": 0, "test": {"accuracy": 0.99, "n": 10000}}))
+    [('seed', '0'), ('test.accuracy', '0.99'), ('test.n', '10000')]
+    """
+    for name, value in card.items():
+        if isinstance(value, Mapping):
+            yield from card_lines(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield printable(f"{prefix}{name}"), printable(", ".join(map(str, value)))
+        else:
+            yield printable(f"{prefix}{name}"), printable(value)
+
+
+def show_summary(
+    console: "Console",
+    config: ModelConfig,
+    layers: Sequence[Layer],
+    facts: Mapping[str, Any],
+    card: Mapping[str, Any],
+) -> None:
+    """Print the table, the comparison, the facts of the file and the card.
+
+    Parameters
+    ----------
+    console
+        Where to print; what is no terminal gets plain text of any width.
+    config, layers
+        The network and :func:`cnncli.architecture.describe` of it.
+    facts, card
+        What is known of the file (path, classes, …), and what its maker wrote into it.
+    """
+    terminal = console.is_terminal
+    table = summary_table(config, layers, boxed=terminal, width=console.width)
+    if terminal:
+        console.print(table)
+    else:  # a pipe has no width: nothing is wrapped, and nothing ends in spaces
+        _print_lines(console, [*_plain_lines(table), ""])
+    _print_lines(console, comparison(config, layers))
+    for heading, entries in (("weights", facts), ("card", card)):
+        rows = list(card_lines(entries))
+        room = max((len(name) for name, _ in rows), default=0)
+        if rows:
+            console.print(f"\n{heading}", style="bold", markup=False)
+            _print_lines(console, [f"  {name:<{room}}  {value}" for name, value in rows])
+
+
+def _plain_lines(table: "Table") -> list[str]:
+    from io import StringIO
+
+    from rich.console import Console
+
+    text = StringIO()
+    Console(file=text, width=_PIPE_WIDTH, color_system=None).print(table)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
+
+
+def _print_lines(console: "Console", lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=not console.is_terminal)

@@ -1,0 +1,122 @@
+"""``cnncli summary``: the numbers against torch's own counts, and what it shows."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnncli.architecture import describe, tensor_shapes
+from cnncli.checkpoint import Checkpoint, write_checkpoint
+from cnncli.config import ModelConfig, Preprocessing
+from cnncli.nn.models import build_model
+from tests.conftest import CliRunner
+
+SIZES = [
+    ModelConfig(),
+    ModelConfig(in_channels=3, height=32, width=32, num_classes=7),
+    ModelConfig(height=30, width=17, num_classes=2),
+]
+
+
+def random_checkpoint(path: Path, config: ModelConfig, **card: object) -> Path:
+    """Write a checkpoint of small random numbers."""
+    rng = np.random.default_rng(5)
+    tensors = {
+        name: rng.normal(0, 0.1, shape).astype(np.float32)
+        for name, shape in tensor_shapes(config).items()
+    }
+    half = (0.5,) * config.in_channels
+    size = (config.height, config.width, config.in_channels)
+    prepared = Preprocessing("resize", *size, mean=half, std=half)
+    names = tuple(f"class {i}" for i in range(config.num_classes))
+    write_checkpoint(path, Checkpoint(config, names, prepared, tensors, dict(card)))
+    return path
+
+
+@pytest.mark.parametrize("config", SIZES, ids=str)
+def test_parameters_and_multiply_adds_equal_torchs_counts(config: ModelConfig) -> None:
+    network, layers = build_model(config), describe(config)
+    own = {name: p.numel() for name, p in network.named_parameters()}
+    for layer in layers:
+        assert layer.parameters == sum(own[name] for name in layer.tensors)
+    assert sum(layer.parameters for layer in layers) == sum(own.values())
+    with FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, config.in_channels, config.height, config.width))
+    flops = {
+        name.rpartition(".")[2]: sum(counts.values())
+        for name, counts in counter.get_flop_counts().items()
+    }
+    for layer in layers:
+        if layer.tensors:  # a multiply-add is two floating-point operations
+            assert 2 * layer.multiply_adds == flops[layer.name]
+    assert 2 * sum(layer.multiply_adds for layer in layers) == counter.get_total_flops()
+
+
+def test_receptive_fields_are_what_a_change_of_one_pixel_reaches() -> None:
+    config = ModelConfig()
+    network = build_model(config).double().requires_grad_(False)
+    for parameter in network.parameters():
+        parameter.abs_()  # more light in makes more light out, everywhere: nothing hides a pixel
+    outputs: list[torch.Tensor] = []
+    for name in ("conv1", "pool", "conv2", "fc1", "fc2"):
+        network.get_submodule(name).register_forward_hook(lambda *a: outputs.append(a[2]))
+    pixels = config.height * config.width
+    batch = torch.zeros(pixels + 1, 1, config.height, config.width, dtype=torch.float64)
+    batch[1:].view(pixels, pixels).fill_diagonal_(1.0)
+    network(batch)
+    for layer, output in zip(describe(config), outputs, strict=True):
+        middle = (
+            output[:, 0, output.shape[2] // 2, output.shape[3] // 2]
+            if output.ndim == 4
+            else output[:, 0]
+        )
+        seen = (middle[1:] != middle[0]).view(config.height, config.width)
+        rows, columns = torch.nonzero(seen, as_tuple=True)
+        box = (int(rows.max() - rows.min()) + 1, int(columns.max() - columns.min()) + 1)
+        assert int(seen.sum()) == box[0] * box[1]  # the whole box counts, no hole
+        field = layer.receptive_field
+        assert box == ((field, field) if field else (config.height, config.width))
+
+
+def test_a_pipe_gets_plain_text_with_the_lessons_numbers(cli: CliRunner, tmp_path: Path) -> None:
+    run = cli("summary", random_checkpoint(tmp_path / "w.safetensors", ModelConfig()))
+    assert run.returncode == 0
+    assert "784 x 128 = 100,352 weights" in run.stdout
+    assert re.search(r"conv1 +3x3 convolution, ReLU +16x28x28 +160 +0.1% +112,896", run.stdout)
+    assert re.search(r"total +206,922 +1,218,048", run.stdout)
+    assert run.stdout.isascii()
+    assert not re.search(r"[ \t]+$", run.stdout, re.MULTILINE)
+
+
+def test_json_has_every_layer_and_the_card(cli: CliRunner, tmp_path: Path) -> None:
+    path = random_checkpoint(tmp_path / "w.safetensors", SIZES[1], test={"accuracy": 0.5})
+    record = json.loads(cli("summary", path, "--json").stdout)
+    assert record["card"] == {"test": {"accuracy": 0.5}}
+    assert record["parameters"] == sum(layer["parameters"] for layer in record["layers"])
+    assert sum(layer["multiply_add_share"] for layer in record["layers"]) == pytest.approx(1)
+    assert [layer["receptive_field"] for layer in record["layers"]] == [3, 4, 8, 10, None, None]
+    assert record["layers"][0]["output"] == [16, 32, 32]
+
+
+def test_the_environment_names_the_weights(cli: CliRunner, tmp_path: Path) -> None:
+    path = random_checkpoint(tmp_path / "w.safetensors", SIZES[1])
+    run = cli("summary", "--json", env={"CNNCLI_WEIGHTS": str(path)})
+    assert json.loads(run.stdout)["weights"] == str(path)
+
+
+def test_a_card_cannot_write_escape_sequences(cli: CliRunner, tmp_path: Path) -> None:
+    path = random_checkpoint(tmp_path / "w.safetensors", SIZES[0], **{"\x1b[2Jdata": "[bold]\x07x"})
+    run = cli("summary", path)
+    assert "\x1b" not in run.stdout
+    assert r"\x1b[2Jdata  [bold]\x07x" in run.stdout
+
+
+def test_missing_weights_are_one_line(cli: CliRunner) -> None:
+    run = cli("summary", "nowhere.safetensors")
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: weights nowhere.safetensors do not exist; ")
+    assert run.stdout == ""
