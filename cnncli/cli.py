@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cnncli.commands.convolve import convolve
 from cnncli.commands.doctor import doctor, version_lines
 from cnncli.commands.summary import summary
 from cnncli.commands.train import train
@@ -46,6 +47,7 @@ def _root(
     """Filter pictures with convolutions, train a small CNN, and read digits."""
 
 
+app.command()(convolve)
 app.command(short_help="Train a network and keep its best epoch.")(train)
 app.command()(summary)
 app.command()(doctor)

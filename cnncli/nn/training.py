@@ -149,6 +149,12 @@ class TrainingRun:
             trained = time.perf_counter() - start
             yield self._close_epoch(start, (len(self.train) - first) / trained)
 
+    def best_network(self) -> nn.Module:
+        """Return the network of the best epoch, on the run's device, in evaluation mode."""
+        network = self._place(build_model(self.model))
+        network.load_state_dict(self.best)
+        return network.eval()
+
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
