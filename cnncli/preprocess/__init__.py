@@ -1,0 +1,5 @@
+"""From any picture to what a network was trained on; NumPy only."""
+
+from cnncli.preprocess.prepare import Prepared, prepare, to_network_input
+
+__all__ = ["Prepared", "prepare", "to_network_input"]
