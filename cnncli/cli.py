@@ -10,6 +10,8 @@ import typer
 
 from cnncli.commands.convolve import convolve
 from cnncli.commands.doctor import doctor, version_lines
+from cnncli.commands.filters import filters
+from cnncli.commands.pool import pool
 from cnncli.commands.summary import summary
 from cnncli.commands.train import train
 from cnncli.errors import CnncliError, ExitCode
@@ -48,6 +50,8 @@ def _root(
 
 
 app.command()(convolve)
+app.command()(pool)
+app.command()(filters)
 app.command(short_help="Train a network and keep its best epoch.")(train)
 app.command()(summary)
 app.command()(doctor)

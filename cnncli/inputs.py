@@ -29,14 +29,16 @@ def expand_inputs(arguments: Sequence[str]) -> list[Path]:
     -------
     list of Path
         In the order of the arguments; within one argument by natural order (``2`` before ``10``).
-        A file named twice is listed once.
+        A file named twice is listed once. Where there are several arguments, a missing file is
+        listed too: it fails when its turn comes, and the others are done.
 
     Raises
     ------
     ImageReadError
-        If a file is missing, a folder holds no picture, or a glob matches nothing.
+        If the only file is missing, a folder holds no picture, or a glob matches nothing.
     """
-    found = [path for argument in arguments for path in _expand(argument)]
+    alone = len(arguments) == 1
+    found = [path for argument in arguments for path in _expand(argument, alone)]
     return list(dict.fromkeys(found))
 
 
@@ -50,16 +52,16 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def _expand(argument: str) -> list[Path]:
+def _expand(argument: str, alone: bool) -> list[Path]:
     path = Path(argument).expanduser()
     if argument == "-":
         return [STDIN]
     if path.is_dir():
         return _in_folder(path)
-    if path.exists():
-        return [path]
-    if glob.has_magic(argument):
+    if not path.exists() and glob.has_magic(argument):
         return _matches(argument)
+    if path.exists() or not alone:
+        return [path]
     raise ImageReadError(f"{argument}: no such file or folder; check the path")
 
 

@@ -28,6 +28,8 @@ MAY_IMPORT = {
     "ops": set(),
     "images": set(),
     "checkpoint": set(),
+    "pipeline": set(),
+    "filtering": {"ops", "images"},
     "kernel_files": {"ops", "checkpoint"},
     "preprocess": {"ops", "images"},
     "nn": {"images", "preprocess", "checkpoint"},
@@ -36,6 +38,8 @@ MAY_IMPORT = {
     "commands": {
         "ops",
         "images",
+        "pipeline",
+        "filtering",
         "checkpoint",
         "kernel_files",
         "preprocess",

@@ -13,6 +13,14 @@ Images = Annotated[
         show_default=False,
     ),
 ]
+OptionalImages = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="IMAGES...",
+        help="Picture files, folders, globs, or - for stdin.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print results and errors only.", show_default=False)
 ]
@@ -30,7 +38,7 @@ Jobs = Annotated[
     ),
 ]
 Output = Annotated[
-    Path | None,
+    str | None,  # text, because a slash at its end means a folder
     typer.Option(
         "--output",
         "-o",
@@ -42,7 +50,7 @@ Show = Annotated[
     bool | None,
     typer.Option(
         "--show/--no-show",
-        help="Draw before and after in the terminal. Default: on when stdout is one.",
+        help="Draw before and after. Default: on when stdout is a terminal.",
         show_default=False,
     ),
 ]

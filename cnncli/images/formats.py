@@ -78,6 +78,12 @@ def format_of(path: Path) -> str:
     return name
 
 
+def names_format(path: Path, name: str | None = None) -> bool:
+    """Say whether a file's suffix names the format `name`, or any at all."""
+    found = _SUFFIXES.get(path.suffix.lower())
+    return found is not None and name in (None, found)
+
+
 def holds(name: str, kind: str) -> bool:
     """Say whether the format `name` can hold a picture of this kind."""
     return name == "NPY" or kind in _HOLDS.get(name, ())
@@ -93,7 +99,7 @@ def require_holds(name: str, kind: str, target: str) -> None:
     """
     if holds(name, kind) and _suffix_fits(Path(target).suffix, kind):
         return
-    able = [_suffix_for(other, kind) for other in (*_HOLDS, "NPY") if holds(other, kind)]
+    able = [suffix_of(other, kind) for other in (*_HOLDS, "NPY") if holds(other, kind)]
     raise ImageWriteError(
         f"{target}: {name} cannot hold {describe(kind)}; write {' or '.join(able)} instead"
     )
@@ -123,7 +129,12 @@ def _suffix_fits(suffix: str, kind: str) -> bool:
     return _PNM_CHANNELS.get(suffix.lower(), channels) == channels
 
 
-def _suffix_for(name: str, kind: str) -> str:
+def suffix_of(name: str, kind: str) -> str:
+    """Return the usual suffix of a format for this kind of picture.
+
+    >>> suffix_of("PPM", "L"), suffix_of("JPEG", "L")
+    ('.pgm', '.jpg')
+    """
     if name == "PPM":
         return ".ppm" if kind in ("RGB", "uint16*3") else ".pgm"
     return _USUAL_SUFFIX[name]

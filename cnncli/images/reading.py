@@ -170,6 +170,8 @@ def _info(image: Any) -> dict[str, Any]:
     """Collect what a result keeps; called before the pixels are decoded."""
     info: dict[str, Any] = {"format": image.format, "notices": _notices(image)}
     info.update({key: image.info[key] for key in _KEPT if key in image.info})
+    if image.format == "MPO":
+        info["format"] = "JPEG"  # its first picture is one, and so is the result
     if text := getattr(image, "text", None):
         info["text"] = {key: str(value) for key, value in text.items()}
     return info

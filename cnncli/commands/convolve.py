@@ -1,0 +1,216 @@
+"""``cnncli convolve``: slide kernels over pictures or over a row of numbers."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.commands._options import Jobs, Json, OptionalImages, Output, Quiet, Show, Verbose
+from cnncli.errors import UsageError
+
+if TYPE_CHECKING:
+    from cnncli.commands._batch import Changed
+    from cnncli.filtering.settings import Settings, Step
+    from cnncli.images import Picture
+
+_BORDER_HELP = (
+    "What lies outside the picture a b c d: reflect (c b|a), symmetric (b a|a), edge (a a|a), "
+    "wrap (c d|a), constant[:V] (V V|a), or valid: whole windows only. "
+    "Default: reflect; valid for --signal."
+)
+_RANGE_HELP = (
+    "How real numbers become pixels: clip, abs, offset (plus mid grey), minmax (stretched), raw "
+    "(float32), or auto: abs when the kernel sums to 0, else clip."
+)
+
+
+def convolve(
+    images: OptionalImages = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            "-f",
+            metavar="NAME",
+            help="Named filter (see: cnncli filters) or WEIGHTS:LAYER[:OUT[:IN]]. Repeat to chain.",
+            show_default=False,
+        ),
+    ] = None,
+    kernel: Annotated[
+        str | None,
+        typer.Option(
+            "--kernel",
+            "-k",
+            metavar="ROWS",
+            help='Rows end with ";": "-1 0 1; -1 0 1; -1 0 1". 1/9 is a number.',
+            show_default=False,
+        ),
+    ] = None,
+    kernel_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--kernel-file", help="Kernel in a .txt, .csv, .json or .npy file.", show_default=False
+        ),
+    ] = None,
+    op: Annotated[
+        str,
+        typer.Option(
+            "--op",
+            metavar="correlate|convolve",
+            help="correlate: the sliding product of CNN layers; convolve rotates the kernel first.",
+        ),
+    ] = "correlate",
+    border: Annotated[
+        str | None,
+        typer.Option("--border", metavar="NAME", help=_BORDER_HELP, show_default=False),
+    ] = None,
+    stride: Annotated[str, typer.Option("--stride", metavar="N|NxM", help="Step.")] = "1",
+    dilation: Annotated[
+        str, typer.Option("--dilation", metavar="N|NxM", help="Distance between taps.")
+    ] = "1",
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            "--scale",
+            metavar="S|sum",
+            help="Divide the response by S. Named filters carry their own.",
+            show_default=False,
+        ),
+    ] = None,
+    bias: Annotated[float, typer.Option("--bias", help="Add after the division.")] = 0.0,
+    range: Annotated[str, typer.Option("--range", metavar="MODE", help=_RANGE_HELP)] = "auto",
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="X,Y",
+            help="Print the arithmetic of one output pixel instead of writing a picture.",
+            show_default=False,
+        ),
+    ] = None,
+    signal: Annotated[
+        str | None,
+        typer.Option(
+            "--signal",
+            metavar="NUMBERS",
+            help='Filter a row of numbers instead of pictures: "1,0,2,3,1,0,1".',
+            show_default=False,
+        ),
+    ] = None,
+    output: Output = None,
+    show: Show = None,
+    jobs: Jobs = 0,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Filter pictures with named, typed or learned kernels.
+
+    For example:
+
+    cnncli convolve photo.jpg -f sharpen
+
+    cnncli convolve photos/ -f gaussian5 -f sobel -o edges/
+
+    cnncli convolve photo.png -k "-1 0 1; -1 0 1; -1 0 1" --range offset
+
+    cnncli convolve photo.png -f vertical_edge --explain 40,25
+
+    cnncli convolve --signal "1,0,2,3,1,0,1" -k "1,0,-1"
+    """
+    from cnncli.filtering.settings import Settings
+
+    steps = _steps(filters or [], kernel, kernel_file)
+    default_border = "reflect" if signal is None else "valid"
+    settings = Settings(op, border or default_border, stride, dilation, scale, bias, range)
+    settings.check(steps)
+    if signal is not None:
+        _convolve_signal(signal, steps, settings, as_json)
+    elif not images:
+        raise UsageError("no picture is named; name files, folders, globs or - for stdin")
+    elif explain is not None:
+        _explain(images, explain, steps, settings, as_json)
+    else:
+        from cnncli.commands._batch import Manner, run_batch
+        from cnncli.commands._outputs import Targets
+        from cnncli.inputs import expand_inputs
+
+        inputs = expand_inputs(images)
+        targets = Targets(inputs, output, "_".join(step.label for step in steps))
+        manner = Manner("filtering", jobs, quiet, as_json, verbose, show)
+        run_batch(inputs, targets, lambda p, n: _filtered(p, steps, settings, n), manner)
+
+
+def _steps(filters: list[str], kernel: str | None, kernel_file: Path | None) -> "tuple[Step, ...]":
+    from cnncli.filtering.settings import Step
+    from cnncli.kernel_files import read_kernel_file
+    from cnncli.ops import parse_kernel
+
+    given = [bool(filters), kernel is not None, kernel_file is not None]
+    if sum(given) != 1:
+        raise UsageError(
+            "give one of --filter NAME, --kernel ROWS and --kernel-file FILE; "
+            "cnncli filters lists the names"
+        )
+    if kernel is not None:
+        return (Step("kernel", parse_kernel(kernel)),)
+    if kernel_file is not None:
+        return (Step(kernel_file.stem, read_kernel_file(kernel_file)),)
+    return tuple(_named_step(name) for name in filters)
+
+
+def _named_step(name: str) -> "Step":
+    from cnncli.filtering.settings import Step
+    from cnncli.kernel_files import LearnedKernel
+    from cnncli.ops import get_filter
+
+    learned = LearnedKernel.parse(name)
+    if learned is not None:
+        return Step(learned.label, learned.matrix())
+    named = get_filter(name)
+    return Step(named.name, named)
+
+
+def _filtered(
+    picture: "Picture", steps: "tuple[Step, ...]", settings: "Settings", threads: int
+) -> "Changed":
+    from cnncli.commands._batch import Changed
+    from cnncli.filtering.chain import apply_filters
+
+    done = apply_filters(picture, steps, settings, threads)
+    record = {"filters": [step.label for step in steps], "range": done.range}
+    return Changed(done.picture, f"range {done.range}: {done.reason}", record, done.plans)
+
+
+def _convolve_signal(
+    text: str, steps: "tuple[Step, ...]", settings: "Settings", as_json: bool
+) -> None:
+    from cnncli.filtering.signal import filter_signal
+    from cnncli.ops import parse_signal
+    from cnncli.show.console import result
+
+    values = filter_signal(parse_signal(text), steps, settings).tolist()
+    result(json.dumps({"result": values}) if as_json else str(values))
+
+
+def _explain(
+    images: list[str], place: str, steps: "tuple[Step, ...]", settings: "Settings", as_json: bool
+) -> None:
+    from cnncli.commands._place import parse_place
+    from cnncli.filtering.explain import explain_pixel
+    from cnncli.images import read_picture
+    from cnncli.inputs import expand_inputs
+    from cnncli.show.console import result
+
+    inputs = expand_inputs(images)
+    if len(inputs) > 1:
+        raise UsageError(f"--explain takes one picture and there are {len(inputs)}; name one")
+    x, y = parse_place(place)
+    explanation = explain_pixel(read_picture(inputs[0]), steps, settings, x, y)
+    if as_json:
+        result(json.dumps(explanation.to_dict()))
+        return
+    from cnncli.show.explanation import show_explanation
+
+    show_explanation(explanation)

@@ -1,0 +1,1 @@
+"""Filters and pooling applied to whole pictures: alpha, depth, chains and explanations."""

@@ -1,0 +1,291 @@
+"""The arithmetic that made one output pixel."""
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import UsageError
+from cnncli.filtering.chain import apply_filters, is_opaque
+from cnncli.filtering.settings import Settings, Step
+from cnncli.filtering.weighted import opacity
+from cnncli.images import Picture
+from cnncli.ops import Border, parse_border, parse_pair, resolve_scale
+from cnncli.ops.kernels import NamedFilter
+from cnncli.ops.windows import border_index, pads
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSum:
+    """One kernel laid over the window.
+
+    Parameters
+    ----------
+    window
+        The pixels under the kernel.
+    kernel
+        The weights as they were applied (rotated for ``--op convolve``).
+    scale
+        The kernel's own divisor; 1 where the filter has one kernel only (see Explanation.scale).
+    products
+        Window times kernel.
+    sum
+        Of the products.
+    """
+
+    window: list[list[float]]
+    kernel: list[list[float]]
+    scale: int
+    products: list[list[float]]
+    sum: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSum:
+    """One channel of the pixel.
+
+    Parameters
+    ----------
+    name
+        ``grey``, ``R``, ``G``, …
+    sums
+        One for each kernel of the filter.
+    response
+        The sum, or the kernels' sums over their scales, combined.
+    value
+        ``response / scale + bias``.
+    pixel
+        What is written.
+    """
+
+    name: str
+    sums: list[KernelSum]
+    response: float
+    value: float
+    pixel: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How one pixel of the result came about; the fields are the keys of ``--json``.
+
+    Parameters
+    ----------
+    x, y
+        Column and row in the result.
+    filter
+        Name of the (last) filter.
+    before
+        Filters that were applied before it, whose unrounded result is the window.
+    op, border, range
+        As applied; `range` is never ``auto``.
+    outside
+        Which places of the window lie outside the picture.
+    weighted
+        Whether transparent pixels stand in the window as the mean of the visible ones.
+    combine
+        ``magnitude`` or ``max`` where the filter has several kernels.
+    scale, bias
+        Of the response.
+    low, high
+        Smallest and largest value of the whole picture, for the range ``minmax``.
+    depth
+        Type of the pixel, such as ``uint8``.
+    channels
+        The arithmetic, channel by channel.
+    """
+
+    x: int
+    y: int
+    filter: str
+    before: list[str]
+    op: str
+    border: str
+    range: str
+    outside: list[list[bool]]
+    weighted: bool
+    combine: str | None
+    scale: float
+    bias: float
+    low: float | None
+    high: float | None
+    depth: str
+    channels: list[ChannelSum]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+
+def explain_pixel(
+    picture: Picture, steps: tuple[Step, ...], settings: Settings, x: int, y: int
+) -> Explanation:
+    """Return the window, kernel, products and sum of one pixel of the last filter's result.
+
+    Parameters
+    ----------
+    picture, steps, settings
+        As for :func:`~cnncli.filtering.chain.apply_filters`.
+    x, y
+        Column and row in the result.
+
+    Raises
+    ------
+    UsageError
+        If the place lies outside the result.
+    """
+    done = apply_filters(picture, steps, settings)
+    height, width = done.picture.pixels.shape[:2]
+    if x >= width or y >= height:
+        raise UsageError(
+            f"--explain {x},{y} lies outside the result of {width}x{height}; "
+            f"give up to {width - 1},{height - 1}"
+        )
+    source = _input_of_last(picture, steps, settings)
+    step, kernels = steps[-1], _oriented_kernels(steps[-1], settings.op)
+    spots = _spots(source, kernels[0][0].shape, settings, x, y)
+    scale = float(resolve_scale(settings.scale, step.kernel))
+    low, high = _bounds(picture, steps, settings, done.range)
+    return Explanation(
+        x=x,
+        y=y,
+        filter=step.label,
+        before=[each.label for each in steps[:-1]],
+        op=settings.op,
+        border=str(parse_border(settings.border)),
+        range=done.range,
+        outside=spots.outside.tolist(),
+        weighted=source.alpha is not None and not is_opaque(source.alpha),
+        combine=step.kernel.combine if isinstance(step.kernel, NamedFilter) else None,
+        scale=scale,
+        bias=settings.bias,
+        low=low,
+        high=high,
+        depth=done.picture.pixels.dtype.name,
+        channels=[
+            _channel_sum(name, values, spots, step, kernels, scale, settings.bias, pixel)
+            for name, values, pixel in _channels(source, done.picture.pixels[y, x])
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Spots:
+    """Where the taps of one window lie in the picture."""
+
+    rows: Array
+    columns: Array
+    outside: Array
+    border: Border
+    alpha: Array | None  # (kh, kw) from 0 to 1
+
+    def window(self, values: Array, weights: Array) -> Array:
+        """Return one channel's values under the kernel, as the filter takes them."""
+        picked: Array = values[np.ix_(self.rows, self.columns)]
+        picked = picked.astype(np.result_type(values, np.int64))
+        if self.border.mode == "constant":
+            value = self.border.value
+            fill = np.asarray(int(value) if value.is_integer() else value)
+            picked = np.where(self.outside, fill, picked)
+        if self.alpha is None:
+            return picked
+        share = np.abs(weights) * self.alpha
+        mean = (share * picked).sum() / share.sum() if share.any() else 0.0
+        mixed: Array = self.alpha * picked + (1 - self.alpha) * mean
+        return mixed
+
+
+def _spots(picture: Picture, shape: tuple[int, ...], settings: Settings, x: int, y: int) -> _Spots:
+    border = parse_border(settings.border)
+    strides = parse_pair(settings.stride, "stride")
+    dilations = parse_pair(settings.dilation, "dilation")
+    places, indices = [], []
+    for axis, start in enumerate((y, x)):
+        before, after = pads(shape[axis], dilations[axis], border)
+        length = picture.pixels.shape[axis]
+        padded = start * strides[axis] + dilations[axis] * np.arange(shape[axis])
+        places.append((padded < before) | (padded >= before + length))
+        mode = "edge" if border.mode == "valid" else border.mode
+        indices.append(border_index(length, before, after, mode)[padded])
+    outside = places[0][:, np.newaxis] | places[1]
+    alpha = None
+    if picture.alpha is not None and not is_opaque(picture.alpha):
+        alpha = opacity(picture.alpha)[np.ix_(*indices)].astype(np.float64)
+        if border.mode == "constant":
+            alpha = np.where(outside, 1.0, alpha)
+    return _Spots(indices[0], indices[1], outside, border, alpha)
+
+
+def _input_of_last(picture: Picture, steps: tuple[Step, ...], settings: Settings) -> Picture:
+    if len(steps) == 1:
+        return picture
+    between = replace(settings, scale=None, bias=0.0, range="raw")
+    earlier = apply_filters(picture, steps[:-1], between).picture
+    if earlier.alpha is None:
+        return earlier
+    alpha = np.rint(earlier.alpha * 255).astype(np.uint8)  # raw results carry it from 0 to 1
+    return replace(earlier, alpha=alpha)
+
+
+def _bounds(
+    picture: Picture, steps: tuple[Step, ...], settings: Settings, mode: str
+) -> tuple[float | None, float | None]:
+    if mode != "minmax":
+        return None, None
+    pixels = apply_filters(picture, steps, replace(settings, range="raw")).picture.pixels
+    return float(pixels.min()), float(pixels.max())
+
+
+def _oriented_kernels(step: Step, op: str) -> list[tuple[Array, int]]:
+    turn = -1 if op == "convolve" else 1
+    return [(weights[::turn, ::turn], scale) for weights, scale in step.parts()]
+
+
+def _channels(source: Picture, pixel: Any) -> list[tuple[str, Array, float]]:
+    if source.pixels.ndim == 2:
+        return [("grey", source.pixels, np.asarray(pixel).item())]
+    names = {3: "RGB", 4: "CMYK"}.get(source.pixels.shape[2], "")
+    return [
+        (names[i : i + 1] or str(i), source.pixels[:, :, i], pixel[i].item())
+        for i in range(source.pixels.shape[2])
+    ]
+
+
+def _channel_sum(
+    name: str,
+    values: Array,
+    spots: _Spots,
+    step: Step,
+    kernels: list[tuple[Array, int]],
+    scale: float,
+    bias: float,
+    pixel: float,
+) -> ChannelSum:
+    sums = []
+    for weights, own in kernels:
+        window = spots.window(values, weights)
+        products = window * weights
+        single = len(kernels) == 1
+        sums.append(
+            KernelSum(
+                window.tolist(),
+                weights.tolist(),
+                1 if single else own,
+                products.tolist(),
+                products.sum().item(),
+            )
+        )
+    response = _combined(step, [each.sum / each.scale for each in sums])
+    return ChannelSum(name, sums, response, response / scale + bias, pixel)
+
+
+def _combined(step: Step, responses: list[float]) -> float:
+    if not isinstance(step.kernel, NamedFilter):
+        return responses[0]
+    if step.kernel.combine == "max":
+        return max(responses)
+    return math.sqrt(sum(response * response for response in responses))

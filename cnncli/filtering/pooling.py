@@ -1,0 +1,143 @@
+"""Pooling of whole pictures: hidden colours take no part."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import ShapeError, UsageError
+from cnncli.filtering.chain import is_opaque
+from cnncli.filtering.weighted import opacity
+from cnncli.images import Picture
+from cnncli.ops import parse_pair, pool2d, to_pixels
+from cnncli.ops.pool import POOL_EDGES, POOL_MODES
+
+Array = NDArray[Any]
+_RANGES = ("clip", "minmax", "raw")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How a picture is pooled; the fields are the options of ``cnncli pool``."""
+
+    size: str = "2"
+    stride: str | None = None
+    mode: str = "max"
+    edge: str = "partial"
+    padding: str = "0"
+    whole: bool = False
+    range: str = "clip"
+
+    def check(self) -> None:
+        """Refuse what no picture could make right, before any picture is read.
+
+        Raises
+        ------
+        UsageError, ShapeError
+            If a name or a size is wrong.
+        """
+        if self.mode not in POOL_MODES:
+            raise UsageError(f"mode {self.mode!r} is unknown; use one of {', '.join(POOL_MODES)}")
+        if self.edge not in POOL_EDGES:
+            raise UsageError(f"edge {self.edge!r} is unknown; use one of {', '.join(POOL_EDGES)}")
+        if self.range not in _RANGES:
+            raise UsageError(f"range {self.range!r} is not for pooling; use {', '.join(_RANGES)}")
+        size = parse_pair(self.size, "size")
+        if self.stride is not None:
+            parse_pair(self.stride, "stride")
+        padding = parse_pair(self.padding, "padding", least=0)
+        if any(padding) and self.edge != "pad":
+            raise UsageError(f"padding {self.padding} needs --edge pad; the edge is {self.edge}")
+        if any(2 * p > k for p, k in zip(padding, size, strict=True)):
+            raise ShapeError(
+                f"padding {self.padding} exceeds half the window {self.size}; use less"
+            )
+
+    def describe(self) -> str:
+        """Return the windows in words."""
+        if self.whole:
+            return "the whole picture"
+        step = f", stride {self.stride}" if self.stride else ""
+        return f"windows of {self.size}{step}, edge {self.edge}"
+
+    def windows(self, picture: Picture) -> dict[str, Any]:
+        """Return the keyword arguments of :func:`~cnncli.ops.pool2d`."""
+        if self.whole:
+            return {"size": picture.pixels.shape[:2]}
+        stride = None if self.stride is None else parse_pair(self.stride, "stride")
+        padding = parse_pair(self.padding, "padding", least=0)
+        size = parse_pair(self.size, "size")
+        return {"size": size, "stride": stride, "edge": self.edge, "padding": padding}
+
+
+def pool_picture(picture: Picture, settings: PoolSettings) -> Picture:
+    """Pool colour and alpha.
+
+    Means and sums weigh colour by alpha; a maximum, minimum or median looks at pixels that are not
+    wholly clear. Alpha itself is pooled by the same mode, by its mean for ``l2`` and ``sum``.
+
+    Returns
+    -------
+    Picture
+        Pixels of the input's type, rounded half up; float32 for the range ``raw``.
+
+    Raises
+    ------
+    ShapeError, UsageError
+        If no window fits or a name is unknown.
+    """
+    windows, alpha = settings.windows(picture), picture.alpha
+    if alpha is None or is_opaque(alpha):
+        pooled = pool2d(picture.pixels, mode=settings.mode, **windows)
+    else:
+        pooled = _visible(picture.pixels, alpha, settings.mode, windows)
+    pixels = to_pixels(pooled, picture.pixels.dtype, range=settings.range)
+    if alpha is None:
+        return replace(picture, pixels=pixels)
+    mode = "avg" if settings.mode in ("l2", "sum") else settings.mode
+    alpha = to_pixels(pool2d(alpha, mode=mode, **windows), alpha.dtype)
+    return replace(
+        picture, pixels=pixels, alpha=opacity(alpha) if settings.range == "raw" else alpha
+    )
+
+
+def _visible(pixels: Array, alpha: Array, mode: str, windows: dict[str, Any]) -> Array:
+    weights = opacity(alpha)
+    if pixels.ndim == 3:
+        weights = np.repeat(weights[:, :, np.newaxis], pixels.shape[2], axis=2)
+    if mode in ("max", "min"):
+        limits = np.iinfo(pixels.dtype)
+        hidden = limits.min if mode == "max" else limits.max
+        return pool2d(np.where(weights > 0, pixels, hidden), mode=mode, **windows)
+    if mode == "median":
+        return _visible_median(pixels, weights, windows)
+    values = np.square(pixels, dtype=np.float64) if mode == "l2" else pixels
+    total = pool2d(values * weights, mode="sum", **windows)
+    if mode == "sum":
+        return total
+    if mode == "l2":
+        return np.sqrt(total)
+    cover = pool2d(weights, mode="sum", **windows)
+    return np.divide(total, cover, out=np.zeros_like(total), where=cover > 0)
+
+
+def _visible_median(pixels: Array, weights: Array, windows: dict[str, Any]) -> Array:
+    """Return medians of visible values, 0 where there are none.
+
+    Each pixel is written twice, one below the other: a visible one as itself, a hidden one as a
+    huge negative and a huge positive value, which balance and so leave the median to the others.
+    """
+    huge = np.float32(1e38)
+    doubled = np.empty((2 * pixels.shape[0], *pixels.shape[1:]), np.float32)
+    doubled[::2] = np.where(weights > 0, pixels, -huge)
+    doubled[1::2] = np.where(weights > 0, pixels, huge)
+    rows, columns = windows["size"]
+    steps = windows.get("stride") or (rows, columns)
+    pads = windows.get("padding", (0, 0))
+    taller = {
+        "size": (2 * rows, columns),
+        "stride": (2 * steps[0], steps[1]),
+        "padding": (2 * pads[0], pads[1]),
+    }
+    return pool2d(doubled, mode="median", **{**windows, **taller})

@@ -1,0 +1,154 @@
+"""Kernels that live in files: text and arrays, and the convolution layers of checkpoints."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import KernelError
+from cnncli.ops import kernel_from_bytes
+
+MAX_KERNEL_BYTES = 16 << 20  # a 1000x1000 kernel as text; anything larger is no kernel
+_LEARNED = re.compile(
+    r"(?P<file>.+\.(?:safetensors|pt|pth)):(?P<layer>[A-Za-z_]\w*)"
+    r"(?::(?P<out>\d+))?(?::(?P<in>\d+))?"
+)
+
+
+def read_kernel_file(path: Path) -> NDArray[Any]:
+    """Read a kernel from a ``.txt``, ``.csv``, ``.json`` or ``.npy`` file.
+
+    Returns
+    -------
+    ndarray
+        ``(kh, kw)`` int64 or float64.
+
+    Raises
+    ------
+    KernelError
+        If the file cannot be read or holds no kernel.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_KERNEL_BYTES + 1)
+    except OSError as error:
+        raise KernelError(f"{path}: {error.strerror or error}; check the path") from None
+    if len(data) > MAX_KERNEL_BYTES:
+        raise KernelError(f"{path} is larger than {MAX_KERNEL_BYTES >> 20} MB; is it a kernel?")
+    try:
+        return kernel_from_bytes(data, path.suffix)
+    except KernelError as error:
+        raise KernelError(f"{path}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedKernel:
+    """Which kernels of a checkpoint ``FILE:LAYER[:OUT[:IN]]`` means.
+
+    Parameters
+    ----------
+    file
+        The checkpoint.
+    layer
+        Name of a convolution layer, such as ``conv1``.
+    output, input
+        Channels; None for all of them.
+    """
+
+    file: Path
+    layer: str
+    output: int | None = None
+    input: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return what the text means, or None if it has not that form.
+
+        >>> LearnedKernel.parse("w.safetensors:conv1:3").output
+        3
+        """
+        match = _LEARNED.fullmatch(text)
+        if match is None:
+            return None
+        output, channel = (None if match[g] is None else int(match[g]) for g in ("out", "in"))
+        return cls(Path(match["file"]), match["layer"], output, channel)
+
+    @property
+    def label(self) -> str:
+        """What file names call it: ``conv1_3``."""
+        parts = [self.layer, self.output, self.input]
+        return "_".join(str(part) for part in parts if part is not None)
+
+    def read(self) -> NDArray[np.float32]:
+        """Return the layer's kernels ``(outputs, inputs, kh, kw)``, reduced to those asked for.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be read.
+        KernelError
+            If the layer or a channel does not exist.
+        """
+        weights = _layer(self.file, self.layer)
+        return _channel(_channel(weights, self.output, 0, self), self.input, 1, self)
+
+    def matrix(self) -> NDArray[np.float32]:
+        """Return the one kernel ``(kh, kw)`` that is meant.
+
+        Raises
+        ------
+        KernelError
+            If several are meant, beside what :meth:`read` raises.
+        """
+        weights = self.read()
+        if weights.shape[:2] != (1, 1):
+            axis, missing = (0, "output") if weights.shape[0] > 1 else (1, "input")
+            raise KernelError(
+                f"{self.layer} of {self.file} has {weights.shape[axis]} {missing} channels; "
+                f"name one: {self.file}:{self.layer}:OUT{':IN' * (axis == 1)}"
+            )
+        kernel: NDArray[np.float32] = weights[0, 0]
+        return kernel
+
+
+def convolution_layers(file: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the weights ``(outputs, inputs, kh, kw)`` of every convolution layer, by name.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read.
+    """
+    from cnncli.checkpoint import read_checkpoint
+
+    tensors = read_checkpoint(file).tensors
+    return {
+        name.removesuffix(".weight"): tensor for name, tensor in tensors.items() if tensor.ndim == 4
+    }
+
+
+def _layer(file: Path, layer: str) -> NDArray[np.float32]:
+    layers = convolution_layers(file)
+    if layer not in layers:
+        raise KernelError(
+            f"{file} has no convolution layer {layer!r}; it has {', '.join(layers) or 'none'}"
+        )
+    return layers[layer]
+
+
+def _channel(
+    weights: NDArray[np.float32], index: int | None, axis: int, kernel: LearnedKernel
+) -> NDArray[np.float32]:
+    if index is None:
+        return weights
+    count = weights.shape[axis]
+    if index >= count:
+        what = ("output", "input")[axis]
+        raise KernelError(
+            f"{kernel.layer} of {kernel.file} has no {what} channel {index}; "
+            f"it has 0 to {count - 1}"
+        )
+    return weights[index : index + 1] if axis == 0 else weights[:, index : index + 1]

@@ -1,0 +1,86 @@
+"""The named filters as a table, and one of them with its numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from cnncli.show.console import stdout_console
+
+_PIPE_WIDTH = 140
+_WARM, _COLD = (214, 96, 77), (67, 147, 195)  # positive and negative weights; safe for most eyes
+
+
+def show_filter_table(records: Sequence[Mapping[str, Any]]) -> None:
+    """Print one row a filter: name, size, scale, purpose and source.
+
+    Parameters
+    ----------
+    records
+        Mappings with ``name, rows, columns, kernels, combine, source, purpose``.
+    """
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("filter", no_wrap=True, style="bold")
+    table.add_column("size", no_wrap=True)
+    table.add_column("scale", justify="right", no_wrap=True)
+    table.add_column("what it is for")
+    table.add_column("source", style="dim", no_wrap=True, overflow="ellipsis", ratio=1)
+    for record in records:
+        count, scale = len(record["kernels"]), str(record["kernels"][0]["scale"])
+        size = f"{record['rows']}x{record['columns']}" + (f" ({count})" if count > 1 else "")
+        table.add_row(record["name"], size, scale, record["purpose"], record["source"])
+    console = stdout_console()
+    # A file or a pipe has no width to fit: every filter gets one line.
+    console.print(table, width=None if console.is_terminal else _PIPE_WIDTH)
+
+
+def show_filter(record: Mapping[str, Any]) -> None:
+    """Print one filter: what it is for, where it is from, and its kernels."""
+    console = stdout_console()
+    console.print(Text(f"{record['name']}: {record['purpose']}", style="bold"))
+    console.print(Text(f"source: {record['source']}", style="dim"))
+    if record["combine"]:
+        how = {"magnitude": "root of the sum of squares", "max": "largest"}[record["combine"]]
+        console.print(Text(f"the {how} of {len(record['kernels'])} responses"))
+    for kernel in record["kernels"]:
+        console.print()
+        for line in _matrix(kernel["weights"]):
+            console.print(line, soft_wrap=True)
+        console.print(Text(_facts(kernel), style="dim"))
+
+
+def _matrix(weights: Sequence[Sequence[float]]) -> list[Text]:
+    cells = [[f"{value:g}" for value in row] for row in weights]
+    width = max(len(cell) for row in cells for cell in row)
+    most = max(abs(value) for row in weights for value in row) or 1
+    lines = []
+    for row, texts in zip(weights, cells, strict=True):
+        line = Text()
+        for value, text in zip(row, texts, strict=True):
+            line.append(f" {text.rjust(width)} ", _heat(value / most))
+        lines.append(line)
+    return lines
+
+
+def _heat(share: float) -> str:
+    """Return a background: red for positive weights, blue for negative, darker when larger."""
+    if share == 0:
+        return ""
+    end = _WARM if share > 0 else _COLD
+    red, green, blue = (round(255 - abs(share) * (255 - channel)) for channel in end)
+    return f"rgb(0,0,0) on rgb({red},{green},{blue})"
+
+
+def _facts(kernel: Mapping[str, Any]) -> str:
+    total = sum(value for row in kernel["weights"] for value in row)
+    return f"scale {kernel['scale']}, sum {total:g}: {_meaning(total, kernel['scale'])}"
+
+
+def _meaning(total: float, scale: float) -> str:
+    if total == 0:
+        return "plain areas become 0, changes remain"
+    if total == scale:
+        return "plain areas keep their brightness"
+    return f"plain areas get {total / scale:g} times as bright"
