@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cnncli.show.console import stdout_console
 
 _PIPE_WIDTH = 140
+_SOURCE_WIDTH = 110  # columns from which the sources fit beside what a filter is for
 _WARM, _COLD = (214, 96, 77), (67, 147, 195)  # positive and negative weights; safe for most eyes
 
 
@@ -21,19 +23,23 @@ def show_filter_table(records: Sequence[Mapping[str, Any]]) -> None:
     records
         Mappings with ``name, rows, columns, kernels, combine, source, purpose``.
     """
+    console = stdout_console()
+    # A file or a pipe has no width to fit; a narrow terminal has no room for the sources.
+    if not console.is_terminal:
+        console = Console(width=_PIPE_WIDTH, highlight=False, safe_box=True)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("filter", no_wrap=True, style="bold")
     table.add_column("size", no_wrap=True)
     table.add_column("scale", justify="right", no_wrap=True)
     table.add_column("what it is for")
-    table.add_column("source", style="dim", no_wrap=True, overflow="ellipsis", ratio=1)
+    if console.width >= _SOURCE_WIDTH:
+        table.add_column("source", style="dim")
     for record in records:
         count, scale = len(record["kernels"]), str(record["kernels"][0]["scale"])
         size = f"{record['rows']}x{record['columns']}" + (f" ({count})" if count > 1 else "")
-        table.add_row(record["name"], size, scale, record["purpose"], record["source"])
-    console = stdout_console()
-    # A file or a pipe has no width to fit: every filter gets one line.
-    console.print(table, width=None if console.is_terminal else _PIPE_WIDTH)
+        cells = (record["name"], size, scale, record["purpose"], record["source"])
+        table.add_row(*cells[: len(table.columns)])
+    console.print(table)
 
 
 def show_filter(record: Mapping[str, Any]) -> None:
