@@ -1,1 +1,5 @@
 """Predictions, whatever runs the network: NumPy or torch."""
+
+from cnncli.inference.engine import Engine, load_engine, softmax, temperature_of
+
+__all__ = ["Engine", "load_engine", "softmax", "temperature_of"]

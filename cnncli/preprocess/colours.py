@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images import Picture, to_uint8_grey, to_uint8_rgb
+from cnncli.preprocess.ranks import ranked
 
 BRIGHT = 170  # an opaque part without anything darker needs a black ground to be seen
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -60,4 +61,4 @@ def _is_bright(picture: Picture) -> bool:
         return False
     grey = to_uint8_grey(replace(picture, alpha=None))
     opaque = grey[picture.alpha > 127]
-    return opaque.size > 0 and float(np.percentile(opaque, 5)) > BRIGHT
+    return opaque.size > 0 and float(ranked(opaque, 0.05)) > BRIGHT

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cnncli.preprocess.ground import DARKEST, Array, to_log
 from cnncli.preprocess.locate import Located, locate
 from cnncli.preprocess.objects import Mask, find_objects
+from cnncli.preprocess.ranks import ranked
 from cnncli.preprocess.resample import resample, shrink
 from cnncli.preprocess.stroke import THICKEST, THINNEST, change_width, stroke_width
 
@@ -143,8 +144,8 @@ def _coverage(colours: Array, written: Mask, scale: float) -> Array:
     paper = _fitted(logs, ~around)
     difference = logs - paper
     strength = (difference[written] ** 2).sum(axis=1)
-    core = strength >= np.median(strength)
-    ink = np.median(difference[written][core], axis=0)
+    core = strength >= ranked(strength)
+    ink = ranked(difference[written][core].T)
     ground = np.exp(paper) - DARKEST
     step = np.exp(paper + ink) - DARKEST - ground
     along = ((colours - ground) * step).sum(axis=2) / np.maximum((step**2).sum(axis=2), 1e-6)
@@ -166,7 +167,7 @@ def _fitted(logs: Array, paper: Mask) -> Array:
     for _ in range(4):
         found = np.linalg.lstsq(known * weight[:, None], values * weight[:, None], rcond=None)[0]
         error = np.sqrt(((values - known @ found) ** 2).sum(axis=1))
-        typical = max(float(np.median(error)), 0.01)
+        typical = max(float(ranked(error)), 0.01)
         weight = 1 / (1 + (error / (2 * typical)) ** 2)
     surface: Array = terms @ found
     return surface

@@ -7,6 +7,7 @@ logarithm of the colours, and ink is the direction in which colours leave their 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.preprocess.ranks import ranked
 from cnncli.preprocess.resample import resample
 
 Array = NDArray[np.float32]
@@ -49,8 +50,9 @@ def background(logs: Array, part: float) -> Array:
     edge = 2 * reach + 1
     windows = np.lib.stride_tricks.sliding_window_view(padded, (edge, edge), axis=(0, 1))
     step = max(edge // SAMPLES, 1)
-    medians = np.median(windows[..., ::step, ::step], axis=(-2, -1))
-    return resample(medians.astype(np.float32), (height, width))
+    chosen = windows[..., ::step, ::step]
+    medians = ranked(chosen.reshape(*chosen.shape[:3], -1))
+    return resample(medians, (height, width))
 
 
 def ink_direction(difference: Array) -> Array:

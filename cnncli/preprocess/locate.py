@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from cnncli.preprocess.ground import Array, background, ink_direction, to_log
 from cnncli.preprocess.objects import Mask, Objects, find_objects
+from cnncli.preprocess.ranks import ranked
 from cnncli.preprocess.resample import resample
 
 LONGEST = 200  # pixels of the picture that is searched
@@ -101,11 +102,11 @@ def locate(image: Array) -> Located | None:
 
 
 def _search(ink: Array) -> tuple[Located | None, float]:
-    noise = 1.48 * float(np.median(abs(ink - np.median(ink))))
+    noise = 1.48 * float(ranked(abs(ink - ranked(ink.ravel())).ravel()))
     seed, score = _seed(ink, max(FAINTEST, 5 * noise))
     if seed is None:
         return None, 0.0
-    level = float(np.median(ink[seed]))
+    level = float(ranked(ink[seed]))
     mask, others = _grown(ink, seed, level)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1

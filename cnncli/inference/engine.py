@@ -1,0 +1,141 @@
+"""One network, whatever runs it, and the choice of what does."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.architecture import describe
+from cnncli.checkpoint import Checkpoint
+from cnncli.errors import UsageError
+from cnncli.inference.numpy_engine import NumpyEngine
+
+Array = NDArray[np.float32]
+
+ENGINES = ("auto", "numpy", "torch")
+
+# NumPy needs about 0.17 ms for an MNIST digit (1.2 million multiply-adds) and torch 0.11 ms, on
+# two cores; importing torch takes 1.3 s. Beyond this many multiply-adds the import pays.
+NUMPY_AT_MOST = 25e9
+
+
+class Network(Protocol):
+    """What runs a network."""
+
+    @property
+    def name(self) -> str:
+        """``"numpy"`` or ``"torch"``."""
+
+    def logits(self, batch: Array) -> Array:
+        """Return ``(N, K)`` outputs before softmax for a batch ``(N, C, H, W)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A network with calibrated outputs.
+
+    Parameters
+    ----------
+    network
+        What runs it.
+    temperature
+        Divides the outputs before softmax, so that a confidence is how often it is right.
+    """
+
+    network: Network
+    temperature: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """``"numpy"`` or ``"torch"``."""
+        return self.network.name
+
+    def logits(self, batch: Array) -> Array:
+        """Return the outputs before softmax, float32 ``(N, K)``."""
+        return self.network.logits(batch)
+
+    def probabilities(self, batch: Array) -> Array:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        batch
+            float32 ``(N, C, H, W)``, normalised.
+
+        Returns
+        -------
+        Array
+            float32 ``(N, K)``; rows sum to 1.
+        """
+        return softmax(self.logits(batch) / np.float32(self.temperature))
+
+
+def softmax(logits: Array) -> Array:
+    """Return ``exp(logits)`` with rows scaled to the sum 1, without overflow.
+
+    >>> softmax(np.array([[1000.0, 1000.0]], np.float32)).tolist()
+    [[0.5, 0.5]]
+    """
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def load_engine(
+    checkpoint: Checkpoint,
+    engine: str = "auto",
+    *,
+    count: int = 1,
+    jobs: int = 0,
+    device: str = "cpu",
+) -> Engine:
+    """Return what runs a checkpoint's network.
+
+    Parameters
+    ----------
+    checkpoint
+        The network.
+    engine
+        ``"numpy"``, ``"torch"``, or ``"auto"``: NumPy for jobs on the CPU that are too small for
+        torch's import to pay, and for networks that it can run.
+    count
+        Pictures that will be predicted.
+    jobs
+        Threads for torch; 0 leaves the choice to it.
+    device
+        Where torch works; anything but ``"cpu"`` and ``"auto"`` needs torch.
+
+    Raises
+    ------
+    UsageError
+        If there is no such engine, or NumPy is to work on another device.
+    DeviceError
+        If the engine cannot run the network, or the device is missing.
+    """
+    if engine not in ENGINES:
+        raise UsageError(f"--engine {engine!r} is unknown; use one of {', '.join(ENGINES)}")
+    on_cpu = device in ("auto", "cpu")
+    if engine == "numpy" and not on_cpu:
+        raise UsageError(f"--engine numpy works on the CPU and --device is {device}; leave out one")
+    if engine == "auto":
+        engine = "numpy" if on_cpu and _is_small(checkpoint, count) else "torch"
+    temperature = temperature_of(checkpoint)
+    if engine == "numpy":
+        return Engine(NumpyEngine(checkpoint), temperature)
+    from cnncli.inference.torch_engine import TorchEngine
+
+    return Engine(TorchEngine(checkpoint, device, jobs), temperature)
+
+
+def temperature_of(checkpoint: Checkpoint) -> float:
+    """Return the calibration temperature that the model card carries; 1 if it carries none."""
+    found = checkpoint.card.get("temperature", 1.0)
+    return float(found) if isinstance(found, int | float) and 0 < found < 100 else 1.0
+
+
+def _is_small(checkpoint: Checkpoint, count: int) -> bool:
+    if checkpoint.model.name != "simple":
+        return False
+    work = count * sum(layer.multiply_adds for layer in describe(checkpoint.model))
+    return work <= NUMPY_AT_MOST

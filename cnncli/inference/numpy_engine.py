@@ -1,0 +1,102 @@
+"""The lesson's SimpleCNN on NumPy alone: a prediction without importing torch."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.checkpoint import Checkpoint
+from cnncli.errors import DeviceError
+from cnncli.ops import max_pool2d
+
+Array = NDArray[np.float32]
+
+CHUNK = 64  # pictures at once: the gathered windows of a layer stay within a few megabytes
+
+
+class NumpyEngine:
+    """Runs a SimpleCNN of any size, channels and classes.
+
+    Pictures lie side by side as ``(H, W, N, C)``: a window's nine shifts are then whole blocks of
+    memory, a layer is one matrix product, and pooling is the one of :mod:`cnncli.ops`.
+
+    Parameters
+    ----------
+    checkpoint
+        Its model must be ``"simple"``.
+
+    Raises
+    ------
+    DeviceError
+        If it is another model.
+    """
+
+    name = "numpy"
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.model.name != "simple":
+            raise DeviceError(
+                f"the numpy engine cannot run the model {checkpoint.model.name!r}; "
+                "use --engine torch"
+            )
+        tensors, model = checkpoint.tensors, checkpoint.model
+        self._convolutions = [
+            (_as_matrix(tensors[f"{layer}.weight"]), tensors[f"{layer}.bias"])
+            for layer in ("conv1", "conv2")
+        ]
+        hidden, channels = tensors["fc1.weight"], tensors["conv2.weight"].shape[0]
+        # torch flattens channels first; here they come last, so the weights are turned, once.
+        maps = hidden.reshape(len(hidden), channels, model.height // 4, model.width // 4)
+        turned = maps.transpose(2, 3, 1, 0).reshape(-1, len(hidden))
+        self._hidden = np.ascontiguousarray(turned), tensors["fc1.bias"]
+        self._output = np.ascontiguousarray(tensors["fc2.weight"].T), tensors["fc2.bias"]
+
+    def logits(self, batch: Array) -> Array:
+        """Return the network's outputs before softmax.
+
+        Parameters
+        ----------
+        batch
+            float32 ``(N, C, H, W)``, normalised.
+
+        Returns
+        -------
+        Array
+            float32 ``(N, K)``.
+        """
+        chunks = [self._forward(batch[i : i + CHUNK]) for i in range(0, len(batch), CHUNK)]
+        return np.concatenate([np.empty((0, len(self._output[1])), np.float32), *chunks])
+
+    def _forward(self, batch: Array) -> Array:
+        maps = batch.transpose(2, 3, 0, 1)  # (H, W, N, C)
+        for weights, bias in self._convolutions:
+            # Pooling first: the maximum commutes with adding a bias and with ReLU.
+            maps = np.maximum(_pool(_convolve(maps, weights)) + bias, 0)
+        flat = maps.transpose(2, 0, 1, 3).reshape(len(batch), -1)  # (N, H/4 * W/4 * C)
+        hidden = np.maximum(flat @ self._hidden[0] + self._hidden[1], 0)
+        outputs: Array = hidden @ self._output[0] + self._output[1]
+        return outputs
+
+
+def _as_matrix(weight: Array) -> Array:
+    """Return kernels (out, in, 3, 3) as a matrix (9 * in, out), windows row by row."""
+    return np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)))
+
+
+def _convolve(maps: Array, weights: Array) -> Array:
+    """Correlate (H, W, N, C) with 3x3 kernels, a border of zeros around: (H, W, N, out)."""
+    height, width, count, channels = maps.shape
+    padded = np.zeros((height + 2, width + 2, count, channels), np.float32)
+    padded[1:-1, 1:-1] = maps
+    windows = np.empty((height, width, count, 9 * channels), np.float32)
+    for tap in range(9):
+        row, column = divmod(tap, 3)
+        windows[..., tap * channels : (tap + 1) * channels] = padded[
+            row : row + height, column : column + width
+        ]
+    product: Array = windows.reshape(-1, 9 * channels) @ weights
+    return product.reshape(height, width, count, -1)
+
+
+def _pool(maps: Array) -> Array:
+    height, width, count, channels = maps.shape
+    pooled = max_pool2d(maps.reshape(height, width, -1), 2, edge="drop")
+    return np.asarray(pooled, np.float32).reshape(height // 2, width // 2, count, channels)

@@ -1,0 +1,144 @@
+"""From picture files to predictions: decoded in parallel, predicted in chunks, in input order."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.checkpoint import Checkpoint
+from cnncli.errors import CnncliError
+from cnncli.images import Picture, read_picture
+from cnncli.inference.engine import Engine
+from cnncli.pipeline import ordered_map
+from cnncli.preprocess import Prepared, prepare, to_network_input
+
+CHUNK = 128  # pictures that go through the network together; also how late a result may come
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One class and how likely it is."""
+
+    label: str
+    index: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the network says about one picture, or why it could not be asked.
+
+    Parameters
+    ----------
+    path
+        The input.
+    top
+        The likeliest classes, best first; empty if there was an error.
+    warnings
+        What is doubtful about the picture itself.
+    error
+        Why there is no prediction.
+    prepared
+        What the network was shown.
+    known
+        False if the best class is less likely than was asked for.
+    """
+
+    path: Path
+    top: tuple[Guess, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: CnncliError | None = None
+    prepared: Prepared | None = None
+    known: bool = True
+
+    @property
+    def label(self) -> str | None:
+        """The best class, ``"unknown"`` if it is not likely enough, None after an error."""
+        if not self.top:
+            return None
+        return self.top[0].label if self.known else UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A checkpoint, the engine that runs it, and how its answers are asked for.
+
+    Parameters
+    ----------
+    checkpoint, engine
+        The network.
+    how
+        Overrules the checkpoint's preprocessing; see :func:`cnncli.preprocess.prepare`.
+    top
+        How many classes to name.
+    min_confidence
+        Below it the label is ``"unknown"``.
+    """
+
+    checkpoint: Checkpoint
+    engine: Engine
+    how: str = "auto"
+    top: int = 3
+    min_confidence: float = 0.0
+
+    def predict(
+        self,
+        paths: Sequence[Path],
+        jobs: int = 1,
+        read: Callable[[Path], Picture] = read_picture,
+    ) -> Iterator[Prediction]:
+        """Predict pictures as a stream: memory does not grow with their number.
+
+        Parameters
+        ----------
+        paths
+            Inputs.
+        jobs
+            Threads that decode and prepare.
+        read
+            How a path becomes a picture.
+
+        Yields
+        ------
+        Prediction
+            One an input, in order; a picture that cannot be read yields its error.
+        """
+
+        def shown(path: Path) -> Prepared | CnncliError:
+            try:
+                return prepare(read(path), self.checkpoint.preprocessing, self.how)
+            except CnncliError as error:
+                return error
+
+        results = zip(paths, ordered_map(shown, paths, jobs), strict=True)
+        while chunk := list(islice(results, CHUNK)):
+            yield from self._classify(chunk)
+
+    def _classify(
+        self, chunk: Sequence[tuple[Path, Prepared | CnncliError]]
+    ) -> Iterator[Prediction]:
+        pixels = [prepared.pixels for _, prepared in chunk if isinstance(prepared, Prepared)]
+        rows = iter(self._probabilities(pixels))
+        for path, prepared in chunk:
+            if isinstance(prepared, Prepared):
+                yield self._prediction(path, prepared, next(rows))
+            else:
+                yield Prediction(path, error=prepared)
+
+    def _probabilities(self, pixels: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        if not pixels:
+            return np.empty((0, len(self.checkpoint.classes)), np.float32)
+        batch = to_network_input(np.stack(pixels), self.checkpoint.preprocessing)
+        return self.engine.probabilities(batch)
+
+    def _prediction(self, path: Path, prepared: Prepared, row: NDArray[np.float32]) -> Prediction:
+        best = np.argsort(-row, kind="stable")[: self.top]
+        classes = self.checkpoint.classes
+        top = tuple(Guess(classes[index], int(index), float(row[index])) for index in best)
+        known = top[0].confidence >= self.min_confidence
+        return Prediction(path, top, prepared.warnings, None, prepared, known)

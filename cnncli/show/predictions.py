@@ -1,0 +1,104 @@
+"""A prediction for the eye: what the network saw, the likeliest classes as bars, warnings."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cnncli.show.picture import TerminalPicture
+from cnncli.show.text import printable
+
+BAR = 24  # characters of a bar that stands for 100 %
+SEEN_COLUMNS = 28  # characters for the picture: a 28x28 digit at full size
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(part: float, width: int = BAR, *, ascii_only: bool = False) -> str:
+    """Return a bar whose length is a part of `width`.
+
+    >>> bar(0.5, 4, ascii_only=True)
+    '##'
+    >>> bar(0.3125, 4)
+    '█▎'
+    """
+    if ascii_only:
+        return "#" * round(part * width)
+    eighths = round(part * width * 8)
+    last = _EIGHTHS[eighths % 8].strip()
+    return "█" * (eighths // 8) + last
+
+
+def prediction_block(
+    path: str,
+    seen: NDArray[np.uint8],
+    label: str,
+    top: Sequence[tuple[str, float]],
+    warnings: Sequence[str],
+    *,
+    ascii_only: bool = False,
+) -> RenderableType:
+    """Return one prediction as a block of text beside a small picture.
+
+    Parameters
+    ----------
+    path
+        Name of the picture.
+    seen
+        What the network was shown, uint8 ``(H, W, 1 or 3)``.
+    label
+        The answer.
+    top
+        Class names with their probabilities, best first.
+    warnings
+        What is doubtful about the picture.
+    ascii_only
+        Draw bars with ``#``.
+    """
+    bars = Table.grid(padding=(0, 1))
+    for name, confidence in top:
+        style = "bold" if name == label else ""
+        drawn = bar(confidence, ascii_only=ascii_only)
+        bars.add_row(
+            Text(printable(name), style), Text(drawn, "cyan"), Text(f"{confidence:.1%}", style)
+        )
+    lines: list[RenderableType] = [
+        Text(printable(path, 1000), "dim"),
+        Text.assemble("is ", (printable(label), "bold green")),
+        Text(),
+        bars,
+        *(Text(f"! {printable(warning)}", "yellow") for warning in warnings),
+    ]
+    block = Table.grid(padding=(0, 2))
+    block.add_column(width=SEEN_COLUMNS)
+    block.add_column()
+    flat = seen[:, :, 0] if seen.shape[2] == 1 else seen
+    block.add_row(TerminalPicture([("", flat)], max_height=14), Group(*lines))
+    return block
+
+
+def prediction_line(
+    path: str, label: str, confidence: float, warnings: Sequence[str], width: int
+) -> Text:
+    """Return one prediction as one line, for long lists.
+
+    Parameters
+    ----------
+    path
+        Name of the picture.
+    label, confidence
+        The answer.
+    warnings
+        What is doubtful; only the first words are shown.
+    width
+        Characters for the label.
+    """
+    words = ", ".join(warning.partition(":")[0] for warning in warnings)
+    return Text.assemble(
+        (printable(label).rjust(width), "bold"),
+        f"  {confidence:6.1%}  ",
+        printable(path, 1000),
+        (f"  ! {words}" if words else "", "yellow"),
+    )
