@@ -11,18 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import ShapeError
-from cnncli.ops.dtypes import as_kernel, result_dtype
-from cnncli.ops.windows import (
-    Border,
-    Pair,
-    as_image,
-    check_real,
-    output_size,
-    pad_image,
-    pads,
-    parse_border,
-    parse_pair,
-)
+from cnncli.ops.dtypes import as_kernel
+from cnncli.ops.run import Windows, apply_kernel
+from cnncli.ops.windows import Border, Pair, as_image, check_real
 
 Array = npt.NDArray[Any]
 
@@ -67,7 +58,8 @@ def correlate2d(
     >>> correlate2d([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[0, 1], [2, 0]]).tolist()
     [[10, 13], [19, 22]]
     """
-    return _shifts(as_image(image), as_kernel(kernel), parse_border(border), stride, dilation)
+    windows = Windows.of(border, stride, dilation)
+    return apply_kernel(as_image(image), as_kernel(kernel), windows, None, None)[0]
 
 
 def convolve2d(
@@ -152,20 +144,3 @@ def convolve1d(
     """
     reverse = as_kernel(kernel, ndim=1)[::-1]
     return correlate1d(signal, reverse, border=border, stride=stride, dilation=dilation)
-
-
-def _shifts(image: Array, kernel: Array, border: Border, stride: Pair, dilation: Pair) -> Array:
-    """Add up shifted, weighted copies of the padded image: one pass per tap that is not 0."""
-    (sy, sx), (dy, dx) = parse_pair(stride, "stride"), parse_pair(dilation, "dilation")
-    (kh, kw), (height, width) = kernel.shape, image.shape[:2]
-    rows, columns = pads(kh, dy, border), pads(kw, dx, border)
-    oh = output_size(height, kh, stride=sy, dilation=dy, padding=sum(rows), axis="height")
-    ow = output_size(width, kw, stride=sx, dilation=dx, padding=sum(columns), axis="width")
-    value = border.value if border.mode == "constant" else 0.0
-    dtype = result_dtype(image, kernel, value)
-    padded = pad_image(image, rows, columns, border, dtype)
-    total = np.zeros((oh, ow, *image.shape[2:]), dtype)
-    for i, j in np.argwhere(kernel):
-        window = padded[i * dy :, j * dx :][: sy * (oh - 1) + 1 : sy, : sx * (ow - 1) + 1 : sx]
-        total += window * dtype.type(kernel[i, j])
-    return total

@@ -1,18 +1,16 @@
 """One call from pixels to filtered pixels: response, scale, bias, range and one rounding."""
 
-from fractions import Fraction
-from functools import reduce
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import UsageError
-from cnncli.ops.correlate import correlate2d
 from cnncli.ops.dtypes import as_kernel
 from cnncli.ops.kernels import Filter, NamedFilter, NamedKernel
 from cnncli.ops.plan import Plan
-from cnncli.ops.ranges import nearest_fraction, resolve_range, resolve_scale, to_pixels
+from cnncli.ops.ranges import goal, resolve_range, resolve_scale
+from cnncli.ops.run import Windows, apply_combination, apply_kernel
 from cnncli.ops.windows import Border, Pair, as_image
 
 Array = npt.NDArray[Any]
@@ -30,7 +28,7 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     bias: float = 0.0,
     range: str = "auto",  # noqa: A002 (the name of the command's option)
     dtype: npt.DTypeLike | None = None,
-    threads: int | None = None,  # noqa: ARG001
+    threads: int | None = None,
 ) -> tuple[Array, Plan]:
     """Filter an image and return pixels: ``response / scale + bias``, mapped and rounded once.
 
@@ -54,7 +52,7 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
         How real numbers become pixels: see :func:`~cnncli.ops.ranges.to_pixels`; ``auto`` is
         ``abs`` for kernels that sum to 0, else ``clip``.
     dtype
-        Type of the pixels; the image's by default.
+        Type of the pixels; the image's by default, uint8 for bool.
     threads
         At most so many; all processors by default. The result is the same for every number.
 
@@ -79,35 +77,22 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     pixels = as_image(image)
     if op not in ("correlate", "convolve"):
         raise UsageError(f"op {op!r} is unknown; use correlate or convolve")
-    mode, _ = resolve_range(range, kernel)
-    divisor = resolve_scale(scale, kernel)
-    options: dict[str, Any] = {"border": border, "stride": stride, "dilation": dilation}
-    if isinstance(kernel, NamedFilter):
-        response = _combined(pixels, kernel, op, options)
-    else:
-        weights = kernel.weights if isinstance(kernel, NamedKernel) else as_kernel(kernel)
-        response = correlate2d(pixels, _oriented(weights, op), **options)
-    kind = np.dtype(dtype) if dtype is not None else pixels.dtype
-    out = to_pixels(response, kind, range=mode, scale=divisor, bias=nearest_fraction(bias))
-    return out, Plan("shifts", "one pass over the image per tap that is not 0")
+    weights = kernel if isinstance(kernel, NamedFilter | NamedKernel) else as_kernel(kernel)
+    kind = dtype if dtype is not None else _pixel_type(pixels)
+    mode, _ = resolve_range(range, weights)
+    finish = goal(kind, mode, resolve_scale(scale, weights), bias)
+    windows = Windows.of(border, stride, dilation)
+    if isinstance(weights, NamedFilter):
+        kernels = tuple(_oriented(each.weights, op) for each in weights.kernels)
+        scales = tuple(each.scale for each in weights.kernels)
+        return apply_combination(pixels, kernels, scales, weights.combine, windows, finish, threads)
+    matrix = weights.weights if isinstance(weights, NamedKernel) else weights
+    return apply_kernel(pixels, _oriented(matrix, op), windows, finish, threads)
 
 
 def _oriented(weights: Array, op: str) -> Array:
     return weights[::-1, ::-1] if op == "convolve" else weights
 
 
-def _combined(image: Array, named: NamedFilter, op: str, options: dict[str, Any]) -> Array:
-    responses = (
-        to_pixels(
-            correlate2d(image, _oriented(each.weights, op), **options),
-            np.float32,
-            range="raw",
-            scale=Fraction(each.scale),
-        )
-        for each in named.kernels
-    )
-    if named.combine == "max":
-        return reduce(np.maximum, responses)
-    total = reduce(np.add, (np.square(response) for response in responses))
-    root: Array = np.sqrt(total)
-    return root
+def _pixel_type(image: Array) -> npt.DTypeLike:
+    return np.uint8 if image.dtype.kind == "b" else image.dtype

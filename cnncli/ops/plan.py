@@ -1,6 +1,24 @@
-"""What the engine decided to do with a kernel and an image, and why."""
+"""The planner: looks at kernel and image, and picks the cheapest algorithm that keeps the promise.
+
+The promise: integers times integers are exact, and a result depends on image and kernel alone,
+never on tile size, threads or what happens to it afterwards.
+"""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnncli.ops.dtypes import response_range, result_dtype, value_range
+from cnncli.ops.engines import Engine, Taps, record_kernel
+from cnncli.ops.factors import column_and_row, over_one_denominator, sum_of_products
+from cnncli.ops.finish import narrowest
+from cnncli.ops.fourier import Fourier, is_exact
+from cnncli.ops.program import Program
+from cnncli.ops.toeplitz import Toeplitz
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,11 +28,11 @@ class Plan:
     Parameters
     ----------
     engine
-        Short name of the algorithm.
+        ``taps``, ``toeplitz`` or ``fourier``.
     reason
         Why it was chosen.
     details
-        Sizes and types that matter, for people who tune.
+        Passes, types and threads, for people who tune.
     """
 
     engine: str
@@ -24,3 +42,140 @@ class Plan:
     def __str__(self) -> str:
         """Return one line."""
         return f"{self.engine}: {self.reason}" + (f" ({self.details})" if self.details else "")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """How a kernel's response to an image is computed.
+
+    Parameters
+    ----------
+    kernel
+        int64 weights over `divisor`, or float64.
+    divisor
+        The response is the sum of products divided by it; 1 for floats.
+    dtype
+        Type of the response.
+    bounds
+        Of an integer kernel's sums; None where they are floats.
+    """
+
+    kernel: Array
+    divisor: int
+    dtype: np.dtype[Any]
+    bounds: tuple[int, int] | None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the sums are whole numbers."""
+        return self.bounds is not None
+
+
+# Nanoseconds a sample, one core: what a call on a value of so many bytes costs, and what the
+# others cost by taps and by precision. Measured on an AMD EPYC; only their ratios matter.
+_CALL = {2: 0.035, 4: 0.07, 8: 0.15}
+_TOEPLITZ = {4: (0.65, 0.016), 8: (1.3, 0.032)}
+_FOURIER = {4: 5.5, 8: 11.0}
+_MANY_TAPS = 400  # beyond, one by one is never cheapest, and counting them costs time itself
+
+
+def understand(image: Array, kernel: Array, outside: float) -> Response:
+    """Return what kind of numbers a kernel makes of an image.
+
+    A float kernel whose weights share a small denominator is applied to integers as whole numbers
+    and divided once, where that is no slower than its floats.
+    """
+    dtype = result_dtype(image, kernel, outside)
+    whole = over_one_denominator(kernel)
+    if image.dtype.kind == "f" or outside != int(outside) or whole is None:
+        return Response(kernel, 1, dtype, None)
+    weights, divisor = whole
+    low, high = value_range(image)
+    low, high = min(low, int(outside)), max(high, int(outside))
+    bounds = response_range(weights, low, high)
+    if kernel.dtype.kind == "f":
+        sums = narrowest(*bounds)
+        if (
+            sums is None
+            or sums.itemsize > 4
+            or _taps_cost(weights, sums) > _real_cost(kernel, dtype)
+        ):
+            return Response(kernel, 1, dtype, None)
+    return Response(weights, divisor, dtype, bounds)
+
+
+def choose(
+    image: Array, response: Response, sums: np.dtype[Any], dilation: tuple[int, int]
+) -> Engine:
+    """Return the cheapest engine.
+
+    Parameters
+    ----------
+    image
+        Its values decide whether transforms may be used: they would spread a NaN.
+    response
+        From :func:`understand`.
+    sums
+        Type that holds the sums and what is done with them.
+    dilation
+        Rows and columns between taps.
+    """
+    kernel = response.kernel
+    taps = Taps((kernel,), sums, dilation)
+    cost = _taps_cost(kernel, sums)
+    if response.exact:
+        largest = max(map(abs, value_range(image)))
+        if cost > _FOURIER[8] and is_exact(kernel, taps.halo, largest):
+            return Fourier(kernel, np.dtype(np.float64), dilation, whole=True)
+        return taps
+    terms = sum_of_products(kernel, most=4)
+    banded = _toeplitz_cost(terms, sums)
+    if cost <= min(banded, _FOURIER[sums.itemsize]):
+        return taps
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        return taps
+    if banded <= _FOURIER[sums.itemsize] and terms is not None:
+        return Toeplitz(tuple(terms), sums, dilation)
+    return Fourier(kernel, sums, dilation)
+
+
+def _taps_cost(kernel: Array, sums: np.dtype[Any]) -> float:
+    """Return the cost of the calls that the recorder would make, from a recording in miniature."""
+    count = np.count_nonzero(kernel)
+    if min(kernel.shape) > 1 and count > _MANY_TAPS and column_and_row(kernel) is None:
+        return _CALL[sums.itemsize] * 2 * count
+    program = Program()
+    kh, kw = kernel.shape
+    record_kernel(program, np.zeros(kh * kw + 1, sums), 1, (kw, 1), kernel)
+    return _CALL[sums.itemsize] * len(program.steps)
+
+
+def _toeplitz_cost(terms: list[tuple[Array, Array]] | None, sums: np.dtype[Any]) -> float:
+    if terms is None:
+        return float("inf")
+    fixed, each = _TOEPLITZ[sums.itemsize]
+    return len(terms) * (fixed + each * sum(map(len, terms[0])))
+
+
+def _real_cost(kernel: Array, dtype: np.dtype[Any]) -> float:
+    terms = sum_of_products(kernel, most=4)
+    return min(_toeplitz_cost(terms, dtype), _FOURIER[dtype.itemsize], _taps_cost(kernel, dtype))
+
+
+def explain(engine: Engine, response: Response, threads: int) -> Plan:
+    """Return the engine's name, the reason for it and its figures in words."""
+    kh, kw = response.kernel.shape
+    crew = f"{threads} thread{'s' if threads > 1 else ''}"
+    if isinstance(engine, Fourier):
+        sort = "whole numbers, rounded to be exact" if engine.whole else "not separable"
+        return Plan("fourier", f"{kh}x{kw} kernel, {sort}", f"{engine.dtype}, {crew}")
+    if isinstance(engine, Toeplitz):
+        rank = len(engine.terms)
+        words = "separable" if rank == 1 else f"a sum of {rank} separable ones"
+        return Plan("toeplitz", f"{kh}x{kw} kernel, {words}", f"{engine.dtype}, {crew}")
+    taps = engine if isinstance(engine, Taps) else Taps((response.kernel,), response.dtype, (1, 1))
+    cost = sum(_taps_cost(kernel, taps.dtype) for kernel in taps.kernels)
+    calls = round(cost / _CALL[taps.dtype.itemsize])
+    sort = "exact integers" if response.exact else "direct sums"
+    count = f"{calls} call{'s' if calls != 1 else ''} a tile"
+    return Plan("taps", f"{kh}x{kw} kernel, {sort}", f"{count}, {taps.dtype}, {crew}")

@@ -145,10 +145,11 @@ class _Span:
         return stops - starts
 
     def runs(self) -> list[tuple[slice, int, int]]:
-        """Return (outputs, first pixel, length) for each run of windows of equal length."""
+        """Return (outputs, first pixel, length) for each run of equal windows a stride apart."""
         starts, stops = self.bounds()
         counts = stops - starts
-        edges = [0, *(np.flatnonzero(np.diff(counts)) + 1).tolist(), self.count]
+        breaks = (np.diff(counts) != 0) | (np.diff(starts) != self.stride)
+        edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), self.count]
         return [(slice(a, b), int(starts[a]), int(counts[a])) for a, b in pairwise(edges)]
 
 

@@ -1,5 +1,6 @@
 """From real responses to pixels: five ways, one rounding, half up, at the end."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
@@ -7,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import KernelError, UsageError
+from cnncli.ops.factors import nearest_fraction
+from cnncli.ops.finish import Finish, exact, narrowest, record_exact, record_real
 from cnncli.ops.kernels import Filter, NamedFilter, NamedKernel
+from cnncli.ops.program import Program
 
 Array = npt.NDArray[Any]
 RangeMode = Literal["auto", "clip", "abs", "offset", "minmax", "raw"]
@@ -94,26 +98,33 @@ def _nonzero(scale: float | str) -> Fraction:
     return nearest_fraction(number)
 
 
-def nearest_fraction(number: float) -> Fraction:
-    """Return the simple fraction that a float was written as, or else its exact binary value.
-
-    0.1 is one tenth; a number that no fraction with a denominator up to a million matches to
-    double precision is taken as it is.
-    """
-    simple = Fraction(number).limit_denominator(10**6)
-    return simple if float(simple) == float(number) else Fraction(number)
-
-
-def pixel_limit(dtype: npt.DTypeLike) -> int:
-    """Return white: the largest value of an integer type, 1 for floats and bool."""
-    kind = np.dtype(dtype)
-    return int(np.iinfo(kind).max) if kind.kind in "iu" else 1
-
-
-def offset_of(dtype: npt.DTypeLike) -> Fraction:
+def offset_of(dtype: np.dtype[Any]) -> Fraction:
     """Return what ``offset`` adds: the middle of the range, 128 for uint8, 32768 for uint16."""
-    kind = np.dtype(dtype)
-    return Fraction((pixel_limit(kind) + 1) // 2) if kind.kind in "iu" else Fraction(1, 2)
+    return Fraction((int(np.iinfo(dtype).max) + 1) // 2) if dtype.kind in "iu" else Fraction(1, 2)
+
+
+def goal(
+    dtype: npt.DTypeLike, mode: str, scale: float | Fraction = 1, bias: float | Fraction = 0
+) -> Finish:
+    """Return what turns a response into pixels of a type.
+
+    Raises
+    ------
+    UsageError
+        If the mode is unknown or still ``auto``, or the type holds no pixels.
+    """
+    kind, name = np.dtype(dtype), parse_range(mode)
+    if kind.kind not in "iuf" or kind.itemsize > 8:
+        raise UsageError(f"pixels of type {kind} are not possible; use integers or floats")
+    if name == "auto":
+        raise UsageError("range auto needs the kernel; resolve it with resolve_range first")
+    divisor = scale if isinstance(scale, Fraction) else nearest_fraction(scale)
+    addend = bias if isinstance(bias, Fraction) else nearest_fraction(bias)
+    if name == "raw":
+        return Finish(np.dtype(np.float32), "real", divisor, addend)
+    if name == "offset":
+        return Finish(kind, "clip", divisor, addend + offset_of(kind))
+    return Finish(kind, name, divisor, addend)
 
 
 def to_pixels(
@@ -127,13 +138,13 @@ def to_pixels(
     """Turn responses into pixels: ``response / scale + bias``, mapped, rounded once.
 
     Rounding is half up, ``floor(x + 1/2)``. Integer responses with a scale and a bias that are
-    fractions go through exact integer arithmetic; others through float32 (float64 responses
-    through float64).
+    fractions go through exact integer arithmetic; others through float32 (float64 for 64-bit
+    responses).
 
     Parameters
     ----------
     response
-        Any shape, integers or floats. NaN becomes 0.
+        Any shape, integers or floats. NaN becomes black.
     dtype
         Integer type of the pixels; a float type keeps real numbers (of which ``abs``, ``offset``
         and ``minmax`` still change the values, with white = 1, and nothing is clipped).
@@ -154,94 +165,31 @@ def to_pixels(
     >>> to_pixels(np.array([-300, -5, 5, 300]), np.uint8, range="abs", scale=2).tolist()
     [150, 3, 3, 150]
     """
-    mode, kind = parse_range(range), np.dtype(dtype)
-    divisor = scale if isinstance(scale, Fraction) else nearest_fraction(scale)
-    addend = bias if isinstance(bias, Fraction) else nearest_fraction(bias)
-    if mode == "auto":
-        raise UsageError("range auto needs the kernel; resolve it with resolve_range first")
-    if mode == "offset":
-        addend += offset_of(kind)
-    if mode == "raw" or kind.kind not in "iu":
-        return _real(response, kind, mode, divisor, addend)
-    if response.dtype.kind in "iu":
-        exact = _exact(response, kind, mode, divisor, addend)
-        if exact is not None:
-            return exact
-    return _rounded(_affine(response, divisor, addend), kind, mode)
+    finish = goal(dtype, range, scale, bias)
+    if finish.mode == "minmax":
+        low, high = np.fmin.reduce(response, axis=None), np.fmax.reduce(response, axis=None)
+        finish = finish.stretched(low.item(), high.item())
+    flat = response.reshape(-1)
+    program = Program()
+    result = _record_whole_numbers(program, flat, finish) if flat.dtype.kind in "iu" else None
+    if result is None:
+        wide = flat.dtype.itemsize == 8
+        finish = replace(finish, precision=np.dtype(np.float64 if wide else np.float32))
+        result = record_real(program, flat, flat, finish)
+    with np.errstate(over="ignore", invalid="ignore"):
+        program.run()
+        return result.astype(finish.dtype).reshape(response.shape)
 
 
-def _affine(response: Array, scale: Fraction, bias: Fraction) -> Array:
-    wide = response.dtype.itemsize == 8
-    real: Any = np.float64 if wide else np.float32
-    value: Array = response.astype(real)
-    if scale != 1:
-        value *= real(1 / scale)
-    if bias:
-        value += real(bias)
-    return value
-
-
-def _real(
-    response: Array, kind: np.dtype[Any], mode: str, scale: Fraction, bias: Fraction
-) -> Array:
-    value = _affine(response, scale, bias)
-    if mode == "raw":
-        return value.astype(np.float32, copy=False)
-    if mode == "abs":
-        np.abs(value, out=value)
-    if mode == "minmax":
-        low, high = value.min(), value.max()
-        value = (value - low) / (high - low) if high > low else np.zeros_like(value)
-    return value.astype(kind, copy=False)
-
-
-def _rounded(value: Array, kind: np.dtype[Any], mode: str) -> Array:
-    """Map and round real values; the array is overwritten."""
-    real = value.dtype.type
-    info = np.iinfo(kind)
-    if mode == "abs":
-        np.abs(value, out=value)
-    if mode == "minmax":
-        low, high = np.fmin.reduce(value, axis=None), np.fmax.reduce(value, axis=None)
-        value -= low
-        if high > low:
-            value *= real(info.max / (float(high) - float(low)))
-    value += real(0.5)
-    np.floor(value, out=value)
-    # fmax turns NaN into black; a plain clip would hand it to the integer cast.
-    np.fmax(value, real(info.min), out=value)
-    np.fmin(value, real(info.max), out=value)
-    return value.astype(kind)
-
-
-def _exact(
-    response: Array, kind: np.dtype[Any], mode: str, scale: Fraction, bias: Fraction
-) -> Array | None:
-    """Return exactly rounded pixels, or None where 64-bit integers could overflow.
-
-    With ``response / scale + bias = (r * p + b) / q`` in whole numbers ``p, b, q``, half-up
-    rounding is ``floor((r * p + b + floor(q / 2)) / q)``: for even q that is the definition, for
-    odd q the numerator plus a half is never whole and the floor drops the same fraction.
-    """
-    low, high = int(response.min()), int(response.max())
-    limit = np.iinfo(kind)
-    if mode == "minmax":
-        # Scale and bias cancel, but for the sign of the scale.
-        sign = 1 if scale > 0 else -1
-        p, q = sign * int(limit.max), max(high - low, 1)
-        b = -p * (low if sign > 0 else high)
-    else:
-        factor = 1 / scale
-        q = int(np.lcm(factor.denominator, bias.denominator, dtype=object))
-        p, b = int(factor * q), int(bias * q)
-    reach = max(abs(low), abs(high)) * abs(p) + abs(b) + q
-    if reach >= 2**63:
+def _record_whole_numbers(program: Program, flat: Array, finish: Finish) -> Array | None:
+    """Record exact steps on integers; return None where the result is real or leaves 64 bits."""
+    form = exact(np.ones((1, 1), np.int64), finish) if finish.to_integers else None
+    if form is None:
         return None
-    value = response.astype(np.int64)
-    value *= p
-    value += b
-    if mode == "abs":
-        np.abs(value, out=value)
-    value += q // 2
-    value //= q
-    return np.clip(value, limit.min, limit.max).astype(kind)
+    weight = int(form.weights[0, 0])
+    bounds = sorted((int(flat.min()) * weight, int(flat.max()) * weight))
+    if narrowest(*form.numerators(bounds[0], bounds[1])) is None:
+        return None
+    sums = flat.astype(np.int64)
+    program.call(np.multiply, sums, weight, sums)
+    return record_exact(program, sums, flat, form, (bounds[0], bounds[1]), finish.dtype)

@@ -1,0 +1,113 @@
+"""What a kernel is made of: whole numbers over a denominator, products of a column and a row."""
+
+from fractions import Fraction
+from math import lcm
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_LARGEST_DENOMINATOR = 10**6
+
+
+def nearest_fraction(number: float) -> Fraction:
+    """Return the simple fraction that a float was written as, or else its exact binary value.
+
+    A number that no fraction with a denominator up to a million matches to double precision is
+    taken as it is.
+
+    Examples
+    --------
+    >>> nearest_fraction(0.1)
+    Fraction(1, 10)
+    """
+    simple = Fraction(number).limit_denominator(_LARGEST_DENOMINATOR)
+    return simple if float(simple) == float(number) else Fraction(number)
+
+
+def over_one_denominator(kernel: Array) -> tuple[Array, int] | None:
+    """Return whole-number weights and a divisor that make up a float kernel, or None.
+
+    Examples
+    --------
+    >>> over_one_denominator(np.array([[0.25, 1 / 3]]))
+    (array([[3, 4]]), 12)
+    """
+    if kernel.dtype.kind == "i":
+        return kernel, 1
+    denominator = 1
+    for weight in np.unique(kernel).tolist():
+        denominator = lcm(denominator, nearest_fraction(weight).denominator)
+        if denominator > _LARGEST_DENOMINATOR:
+            return None
+    if np.abs(kernel).max() * denominator >= 2**53:
+        return None
+    return np.rint(kernel * denominator).astype(np.int64), denominator
+
+
+def column_and_row(kernel: Array) -> tuple[Array, Array] | None:
+    """Return the factors of a kernel that is a column times a row, or None.
+
+    Whole numbers factor exactly into whole numbers, or not at all. Floats may miss the product by
+    one part in 2**24 of the largest weight, the rounding of float32.
+
+    Examples
+    --------
+    >>> column_and_row(np.array([[2, 4], [-3, -6]]))
+    (array([ 2, -3]), array([1, 2]))
+    """
+    if not kernel.any():
+        return None
+    i, j = np.unravel_index(np.abs(kernel).argmax(), kernel.shape)
+    if kernel.dtype.kind == "i":
+        row = kernel[i] // np.gcd.reduce(kernel[i])
+        row *= -1 if (row < 0).sum() > (row > 0).sum() else 1  # the column carries the sign
+        column = kernel[:, j] // row[j]
+        exact = np.array_equal(np.outer(column, row), kernel)
+        return (column, row) if exact else None
+    row, column = kernel[i] / kernel[i, j], kernel[:, j]
+    miss = np.abs(np.outer(column, row) - kernel).max()
+    return (column, row) if miss <= abs(kernel[i, j]) * 2.0**-24 else None
+
+
+def product_and_centre(kernel: Array) -> tuple[Array, Array, int] | None:
+    """Return (column, row, weight) of a whole-number kernel that is a product but for its centre.
+
+    The Laplacian with 8 neighbours is minus a box plus 9 times the centre; unsharp masking is
+    minus a binomial plus the centre.
+
+    Examples
+    --------
+    >>> product_and_centre(np.array([[1, 1, 1], [1, -8, 1], [1, 1, 1]]))
+    (array([1, 1, 1]), array([1, 1, 1]), -9)
+    """
+    kh, kw = kernel.shape
+    if kernel.dtype.kind != "i" or kh % 2 == 0 or kw % 2 == 0 or min(kh, kw) < 3:
+        return None
+    i, j = kh // 2, kw // 2
+    corner, side, top = (int(kernel[0, 0]), int(kernel[i, 0]), int(kernel[0, j]))
+    if corner == 0 or side * top % corner:
+        return None
+    whole = kernel.copy()
+    whole[i, j] = side * top // corner
+    factors = column_and_row(whole)
+    return (*factors, int(kernel[i, j] - whole[i, j])) if factors else None
+
+
+def sum_of_products(kernel: Array, most: int) -> list[tuple[Array, Array]] | None:
+    """Return at most `most` (column, row) pairs whose products add up to the kernel, or None.
+
+    The singular value decomposition, cut where the rest falls below float32's rounding.
+    """
+    single = column_and_row(kernel.astype(np.float64))
+    if single is not None:
+        return [single]
+    if min(kernel.shape) < 2:
+        return None
+    u, s, vt = np.linalg.svd(kernel.astype(np.float64))
+    rank = int((s > s[0] * 2.0**-24).sum())
+    if rank > most:
+        return None
+    return [(u[:, i] * s[i], vt[i]) for i in range(rank)]

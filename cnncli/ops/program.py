@@ -1,0 +1,170 @@
+"""Sums of shifted rows as a recorded list of NumPy calls on fixed buffers.
+
+A tile of an image lies in one flat buffer, row after row, halo included. The neighbour `i` rows
+down and `j` pixels to the right of every pixel is then one contiguous slice of that buffer, so a
+tap costs one call for the whole tile. The calls are recorded once and replayed for every tile.
+
+All sums work in the type of the buffer. Integers may wrap on the way: addition, subtraction and
+multiplication are exact modulo 2**bits, so only the final sums have to fit the type.
+"""
+
+from collections.abc import Callable, Sequence
+from math import comb
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Tap = tuple[int, Any]  # offset in the flat buffer, weight
+
+
+class Program:
+    """Calls to be replayed.
+
+    Attributes
+    ----------
+    steps
+        Functions with their arguments, in order.
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Record a call; the last argument of a ufunc is where its result goes."""
+        self.steps.append((function, arguments))
+
+    def run(self) -> None:
+        """Make the recorded calls."""
+        for function, arguments in self.steps:
+            function(*arguments)
+
+
+def one_dimension(program: Program, source: Array, n: int, step: int, weights: Array) -> Array:
+    """Record a 1-D correlation along `step`; return the `n` results.
+
+    Boxes are summed by doubling, binomials by repeated pairs, anything else tap by tap.
+
+    Parameters
+    ----------
+    program
+        Takes the calls.
+    source
+        Flat, at least ``n + (len(weights) - 1) * step`` long.
+    n
+        Number of results.
+    step
+        Distance of neighbours in `source`.
+    weights
+        ``(k,)``.
+    """
+    k = len(weights)
+    if k > 2 and (weights == 1).all():
+        return _box(program, source, n, step, k)
+    if k > 2 and weights.dtype.kind == "i" and _is_binomial(weights):
+        return _pair_sums(program, source, n, step, k)
+    return taps(program, source, n, [(i * step, w) for i, w in enumerate(weights.tolist())])
+
+
+def _is_binomial(weights: Array) -> bool:
+    k = len(weights)
+    return bool(weights.tolist() == [comb(k - 1, i) for i in range(k)])
+
+
+def _pair_sums(program: Program, source: Array, n: int, step: int, k: int) -> Array:
+    """Record k - 1 sums of neighbours: [1 1] applied k - 1 times is a row of Pascal's triangle."""
+    total = np.empty(n + (k - 2) * step, source.dtype)
+    for left in range(k - 2, -1, -1):
+        m = n + left * step
+        # In place from the second time on: element i is read before i + step is written.
+        program.call(np.add, source[:m], source[step : step + m], total[:m])
+        source = total
+    return total[:n]
+
+
+def _box(program: Program, source: Array, n: int, step: int, k: int) -> Array:
+    """Record the sum of k neighbours with about log2(k) additions: sums of 2, of 4, of 8."""
+    sums, size = {1: source}, 1
+    while size * 2 <= k:
+        m = n + (k - 2 * size) * step
+        total, half = np.empty(m, source.dtype), sums[size]
+        program.call(np.add, half[:m], half[size * step : size * step + m], total)
+        size *= 2
+        sums[size] = total
+    total, got = sums[size], size
+    while got < k:
+        part = 1 << ((k - got).bit_length() - 1)
+        m = n + (k - got - part) * step
+        ahead = sums[part][got * step : got * step + m]
+        program.call(np.add, total[:m], ahead, total[:m])
+        got += part
+    return total[:n]
+
+
+def taps(program: Program, source: Array, n: int, weighted: Sequence[Tap]) -> Array:
+    """Record a sum of weighted slices; return its `n` results, which may be a view of `source`.
+
+    Taps of weight 0 are skipped; taps of equal absolute weight are added and subtracted first and
+    multiplied once, which folds mirrored kernels.
+    """
+    kind = source.dtype.type
+    groups = _by_weight(weighted)
+    if not groups:
+        total = np.empty(n, source.dtype)
+        program.call(np.copyto, total, kind(0))
+        return total
+    if len(groups) == 1 and groups[0][0] == 1 and len(groups[0][1]) == 1:
+        offset, sign = groups[0][1][0]
+        if sign > 0:
+            return source[offset : offset + n]
+    total = np.empty(n, source.dtype)
+    scratch = np.empty(n, source.dtype) if len(groups) > 1 else total
+    _first_group(program, source, total, *groups[0])
+    for weight, members in groups[1:]:
+        if weight == 1:
+            for offset, sign in members:
+                ufunc = np.add if sign > 0 else np.subtract
+                program.call(ufunc, total, source[offset : offset + n], total)
+            continue
+        sign, view = _group_sum(program, source, scratch, members)
+        program.call(np.multiply, view, kind(weight), scratch)
+        program.call(np.add if sign > 0 else np.subtract, total, scratch, total)
+    return total
+
+
+def _by_weight(weighted: Sequence[Tap]) -> list[tuple[Any, list[tuple[int, int]]]]:
+    """Group (offset, sign) by absolute weight: positive members first, then large groups."""
+    groups: dict[Any, list[tuple[int, int]]] = {}
+    for offset, weight in weighted:
+        if weight:
+            groups.setdefault(abs(weight), []).append((offset, 1 if weight > 0 else -1))
+    for members in groups.values():
+        members.sort(key=lambda member: -member[1])
+    return sorted(groups.items(), key=lambda item: (-item[1][0][1], -len(item[1])))
+
+
+def _group_sum(
+    program: Program, source: Array, target: Array, members: list[tuple[int, int]]
+) -> tuple[int, Array]:
+    """Record the sum of a group up to the sign of its first member; return sign and sum."""
+    n = target.size
+    (offset, first), *rest = members
+    view = source[offset : offset + n]
+    for other, sign in rest:
+        ufunc = np.add if sign == first else np.subtract
+        program.call(ufunc, view, source[other : other + n], target)
+        view = target
+    return first, view
+
+
+def _first_group(
+    program: Program, source: Array, total: Array, weight: Any, members: list[tuple[int, int]]
+) -> None:
+    sign, view = _group_sum(program, source, total, members)
+    if weight != 1:
+        program.call(np.multiply, view, total.dtype.type(sign * weight), total)
+    elif sign < 0:
+        program.call(np.negative, view, total)
+    elif view is not total:
+        program.call(np.copyto, total, view)

@@ -1,0 +1,218 @@
+"""From a checked image and kernels to the output: plan, tiles, finish. Both public rooms use it."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnncli.ops.dtypes import response_range, value_range
+from cnncli.ops.engines import Engine, Taps
+from cnncli.ops.finish import Finish, exact, narrowest, record_exact, record_real
+from cnncli.ops.kernels import Combine
+from cnncli.ops.plan import Plan, Response, choose, explain, understand
+from cnncli.ops.program import Program
+from cnncli.ops.source import Source
+from cnncli.ops.tiles import PixelSink, RangeSink, Recorder, run_tiles
+from cnncli.ops.windows import Border, Pair, output_size, pads, parse_border, parse_pair
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Where the windows of a kernel lie.
+
+    Parameters
+    ----------
+    border
+        What lies outside.
+    stride, dilation
+        (rows, columns).
+    """
+
+    border: Border
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+
+    @classmethod
+    def of(cls, border: str | Border, stride: Pair, dilation: Pair) -> "Windows":
+        """Return them from the forms that the public functions take."""
+        return cls(
+            parse_border(border), parse_pair(stride, "stride"), parse_pair(dilation, "dilation")
+        )
+
+    @property
+    def outside(self) -> float:
+        """The constant outside the picture, 0 for other borders."""
+        return self.border.value if self.border.mode == "constant" else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sizes:
+    """An image as tiles read it, and how much comes out.
+
+    Parameters
+    ----------
+    source
+        The padded image.
+    full
+        Rows and columns at stride 1.
+    shape
+        The output's shape.
+    """
+
+    source: Source
+    full: tuple[int, int]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, image: Array, kernel_shape: tuple[int, ...], windows: Windows) -> "Sizes":
+        """Return the sizes, or raise a ShapeError that shows the formula."""
+        margins, full, kept = [], [], []
+        for axis in (0, 1):
+            k, s, d = kernel_shape[axis], windows.stride[axis], windows.dilation[axis]
+            margins.append(pads(k, d, windows.border))
+            total, name = sum(margins[axis]), ("height", "width")[axis]
+            n = image.shape[axis]
+            kept.append(output_size(n, k, stride=s, dilation=d, padding=total, axis=name))
+            full.append(n + total - d * (k - 1))
+        source = Source.of(image, windows.border, margins[0], margins[1])
+        return cls(source, (full[0], full[1]), (*kept, *image.shape[2:]))
+
+
+def apply_kernel(
+    image: Array, kernel: Array, windows: Windows, finish: Finish | None, threads: int | None
+) -> tuple[Array, Plan]:
+    """Correlate an image with one kernel and finish the response.
+
+    Parameters
+    ----------
+    image, kernel
+        Checked.
+    windows
+        Border, stride, dilation.
+    finish
+        What becomes of the response; None for the response itself.
+    threads
+        At most so many.
+    """
+    sizes = Sizes.of(image, kernel.shape, windows)
+    response = understand(image, kernel, windows.outside)
+    goal = finish or Finish(response.dtype)
+    if goal.mode == "minmax":
+        engine, recorder = _prepare(image, response, Finish(response.dtype), windows, whole=True)
+        goal = _stretch(goal, engine, recorder, sizes, windows, threads)
+        goal = replace(goal, scale=goal.scale / response.divisor) if response.exact else goal
+    engine, recorder = _prepare(image, response, goal, windows)
+    out = np.empty(sizes.shape, goal.dtype)
+    crew = _run(engine, recorder, sizes, out, windows, threads)
+    return out, explain(engine, response, crew)
+
+
+def apply_combination(
+    image: Array,
+    kernels: tuple[Array, ...],
+    scales: tuple[int, ...],
+    combine: Combine,
+    windows: Windows,
+    finish: Finish,
+    threads: int | None,
+) -> tuple[Array, Plan]:
+    """Correlate an image with several whole-number kernels, combine and finish the responses.
+
+    The combination is float32, or float64 for images that need it.
+    """
+    sizes = Sizes.of(image, kernels[0].shape, windows)
+    responses = [understand(image, kernel, windows.outside) for kernel in kernels]
+    wide = any(response.dtype.itemsize == 8 for response in responses)
+    precision = np.dtype(np.float64 if wide else np.float32)
+    bounds = [response.bounds for response in responses if response.bounds is not None]
+    least, most = min((b[0] for b in bounds), default=0), max((b[1] for b in bounds), default=0)
+    sums = narrowest(least, most) if bounds else precision
+    engine = Taps(kernels, sums or precision, windows.dilation, scales, combine, precision)
+    goal = replace(finish, precision=precision)
+    if goal.mode == "minmax":
+        goal = _stretch(goal, engine, _record_nothing, sizes, windows, threads)
+    out = np.empty(sizes.shape, goal.dtype)
+    crew = _run(engine, partial(record_real, finish=goal), sizes, out, windows, threads)
+    return out, explain(engine, responses[0], crew)
+
+
+def _prepare(
+    image: Array, response: Response, goal: Finish, windows: Windows, *, whole: bool = False
+) -> tuple[Engine, Recorder]:
+    """Return the engine and what to do with its sums.
+
+    With `whole` the sums of a kernel with a divisor are left undivided.
+    """
+    goal = replace(goal, precision=_real_type(response.dtype))
+    if response.bounds is None:
+        engine = choose(image, response, response.dtype, windows.dilation)
+        return engine, _record_nothing if goal.mode == "response" else _real(goal)
+    goal = replace(goal, scale=goal.scale * response.divisor)
+    form = exact(response.kernel, goal) if goal.to_integers else None
+    if form is not None:
+        bounds = response_range(form.weights, *_values(image, windows))
+        sums = narrowest(*form.numerators(*bounds))
+        if sums is not None:
+            engine = choose(image, replace(response, kernel=form.weights), sums, windows.dilation)
+            kind = goal.dtype
+            return engine, partial(record_exact, form=form, bounds=bounds, kind=kind)
+    sums = narrowest(*response.bounds) or np.dtype(np.int64)  # result_dtype refuses wider ones
+    engine = choose(image, response, sums, windows.dilation)
+    if goal.mode == "response" and (whole or response.dtype.kind == "i"):
+        return engine, _record_nothing
+    mode = "real" if goal.mode == "response" else goal.mode
+    return engine, _real(replace(goal, mode=mode))
+
+
+def _values(image: Array, windows: Windows) -> tuple[int, int]:
+    low, high = value_range(image)
+    return min(low, int(windows.outside)), max(high, int(windows.outside))
+
+
+def _real_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
+
+
+def _real(finish: Finish) -> Recorder:
+    return partial(record_real, finish=finish)
+
+
+def _record_nothing(program: Program, response: Array, source: Array) -> Array:  # noqa: ARG001 (a Recorder)
+    return response
+
+
+def _run(
+    engine: Engine,
+    recorder: Recorder,
+    sizes: Sizes,
+    out: Array,
+    windows: Windows,
+    threads: int | None,
+) -> int:
+    sink = PixelSink(out.reshape(*out.shape[:2], -1), windows.stride)
+    return run_tiles(
+        engine, sizes.source, sizes.full, recorder, sink, stride=windows.stride, threads=threads
+    )
+
+
+def _stretch(
+    goal: Finish,
+    engine: Engine,
+    recorder: Recorder,
+    sizes: Sizes,
+    windows: Windows,
+    threads: int | None,
+) -> Finish:
+    """Return the ``minmax`` finish, after a first run that keeps only the bounds."""
+    sink = RangeSink(sizes.source.channels, windows.stride)
+    run_tiles(
+        engine, sizes.source, sizes.full, recorder, sink, stride=windows.stride, threads=threads
+    )
+    low, high = sink.bounds()
+    if not isinstance(engine, Taps) and getattr(engine, "whole", False):
+        low, high = int(low), int(high)
+    return goal.stretched(low, high)

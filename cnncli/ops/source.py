@@ -1,0 +1,111 @@
+"""Tiles of an image, with the border already around them."""
+
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnncli.ops.windows import Border, border_index
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """An image as rows of samples, and what lies outside it.
+
+    Parameters
+    ----------
+    rows
+        ``(H, W * channels)``; interleaved channels stay as they are.
+    channels
+        Samples of a pixel.
+    before
+        Pixels that the border adds above and to the left.
+    row_index, column_index
+        For each row and column of the padded image the one that stands there, -1 for the constant.
+    constant
+        The value where an index is -1.
+    """
+
+    rows: Array
+    channels: int
+    before: tuple[int, int]
+    row_index: npt.NDArray[np.intp]
+    column_index: npt.NDArray[np.intp]
+    constant: float
+
+    @classmethod
+    def of(
+        cls, image: Array, border: Border, rows: tuple[int, int], columns: tuple[int, int]
+    ) -> "Source":
+        """Return the source of an image ``(H, W[, C])`` padded by `rows` and `columns`."""
+        height, width = image.shape[:2]
+        channels = image.shape[2] if image.ndim == 3 else 1
+        return cls(
+            np.ascontiguousarray(image).reshape(height, width * channels),
+            channels,
+            (rows[0], columns[0]),
+            border_index(height, *rows, border.mode),
+            border_index(width, *columns, border.mode),
+            border.value,
+        )
+
+    def planes(self) -> "list[Source]":
+        """Return one source for each channel."""
+        if self.channels == 1:
+            return [self]
+        return [
+            replace(self, rows=self.rows[:, c :: self.channels], channels=1)
+            for c in range(self.channels)
+        ]
+
+    def load(self, buffer: Array, y: int, x: int) -> None:
+        """Fill a buffer from the padded image at row `y` and pixel `x`, converting to its type.
+
+        Integers are converted modulo 2**bits, as the sums that follow are.
+        """
+        height, width = self.rows.shape
+        down, right = self.before[0] - y, self.before[1] * self.channels - x * self.channels
+        top, bottom = _inside(down, height, buffer.shape[0])
+        left, end = _inside(right, width, buffer.shape[1])
+        across = slice(left - right, end - right)
+        np.copyto(
+            buffer[top:bottom, left:end], self.rows[top - down : bottom - down, across], "unsafe"
+        )
+        for i in chain(range(top), range(bottom, buffer.shape[0])):
+            row = self.row_index[y + i]
+            self._fill(buffer[i, left:end], self.rows[row, across], row)
+        self._load_columns(buffer, y, x, right, (left, end))
+
+    def _load_columns(
+        self, buffer: Array, y: int, x: int, right: int, inside: tuple[int, int]
+    ) -> None:
+        """Fill the columns outside the image, from the buffer itself where it has their pixels."""
+        c = self.channels
+        left, end = inside
+        for j in chain(range(0, left, c), range(end, buffer.shape[1], c)):
+            column = int(self.column_index[x + j // c])
+            there = column * c + right
+            target = buffer[:, j : j + c]
+            if column >= 0 and left <= there < end:
+                target[...] = buffer[:, there : there + c]
+            else:
+                picked = self.rows[self.row_index[y : y + len(buffer)], column * c : column * c + c]
+                self._fill(target, picked, column)
+
+    def _fill(self, target: Array, values: Array, index: int) -> None:
+        if index >= 0:
+            np.copyto(target, values, "unsafe")
+        elif target.dtype.kind == "f":
+            target[...] = self.constant
+        else:
+            target[...] = np.array(int(self.constant)).astype(target.dtype)
+
+
+def _inside(offset: int, length: int, room: int) -> tuple[int, int]:
+    """Return which part of [0, room) the span [offset, offset + length) covers."""
+    start = min(max(offset, 0), room)
+    return start, max(min(offset + length, room), start)

@@ -1,0 +1,210 @@
+"""Runs an engine over the tiles of an image, on several threads, and writes what comes out."""
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
+
+from cnncli.ops.engines import Engine
+from cnncli.ops.program import Program
+from cnncli.ops.source import Source
+
+Array = npt.NDArray[Any]
+Place = tuple[int, int]
+# Records the last steps on (program, response, source buffer) and returns the result's array.
+Recorder = Callable[[Program, Array, Array], Array]
+
+_SMALL = 200_000  # samples below which a second thread costs more than it saves
+
+
+class Sink(Protocol):
+    """Takes finished tiles."""
+
+    def write(self, tile: Array, place: Place, channel: int | None) -> None:
+        """Take a tile ``(rows, samples)`` whose first row and pixel are at `place`.
+
+        The tile is one channel, or all of them interleaved where `channel` is None.
+        """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelSink:
+    """Writes tiles into the output, keeping one row and column in `stride`.
+
+    Parameters
+    ----------
+    out
+        ``(OH, OW, C)``.
+    stride
+        Rows and columns between kept windows.
+    """
+
+    out: Array
+    stride: tuple[int, int]
+
+    def write(self, tile: Array, place: Place, channel: int | None) -> None:
+        """Copy the tile to its place, converting; the tile's values fit the output's type."""
+        (y, x), (sy, sx) = place, self.stride
+        channels = self.out.shape[2]
+        if self.stride == (1, 1) and channel is None:
+            rows = self.out.reshape(len(self.out), -1)
+            x *= channels
+            np.copyto(rows[y : y + len(tile), x : x + tile.shape[1]], tile, "unsafe")
+            return
+        pixels = _kept(tile, channels if channel is None else 1, self.stride)
+        area = self.out[y // sy :, x // sx :][: len(pixels), : pixels.shape[1]]
+        np.copyto(area if channel is None else area[..., channel : channel + 1], pixels, "unsafe")
+
+
+class RangeSink:
+    """Finds the smallest and the largest kept value, NaN aside.
+
+    Parameters
+    ----------
+    channels
+        Samples of a pixel where they come interleaved.
+    stride
+        Rows and columns between kept windows.
+    """
+
+    def __init__(self, channels: int, stride: tuple[int, int]) -> None:
+        self._channels, self._stride = channels, stride
+        self._lows: list[Any] = []
+        self._highs: list[Any] = []
+
+    def write(self, tile: Array, place: Place, channel: int | None) -> None:  # noqa: ARG002 (a place changes no bound)
+        """Take a tile into account."""
+        kept = _kept(tile, self._channels if channel is None else 1, self._stride)
+        self._lows.append(np.fmin.reduce(kept, axis=None).item())
+        self._highs.append(np.fmax.reduce(kept, axis=None).item())
+
+    def bounds(self) -> tuple[Any, Any]:
+        """Return the smallest and the largest value of all tiles."""
+        return np.fmin.reduce(self._lows).item(), np.fmax.reduce(self._highs).item()
+
+
+def _kept(tile: Array, channels: int, stride: tuple[int, int]) -> Array:
+    """Return a tile's pixels ``(rows, columns, channels)`` at every stride."""
+    return tile.reshape(len(tile), -1, channels)[:: stride[0], :: stride[1]]
+
+
+def run_tiles(
+    engine: Engine,
+    source: Source,
+    size: tuple[int, int],
+    finish: Recorder,
+    sink: Sink,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    threads: int | None = None,
+) -> int:
+    """Run an engine over all tiles and return how many threads worked.
+
+    Parameters
+    ----------
+    engine, source
+        What to do and with which pixels.
+    size
+        Rows and columns at stride 1.
+    finish
+        Records the steps after the response.
+    sink
+        Takes the results.
+    stride
+        Tiles start at multiples of it.
+    threads
+        At most so many; all processors that this process may use by default.
+    """
+    rows, columns = size
+    workers = min(threads or processors(), max(1, rows * columns * source.channels // _SMALL))
+    tall, wide = engine.tile(rows, columns, source.channels, workers)
+    tall, wide = _multiple(tall, stride[0], rows), _multiple(wide, stride[1], columns)
+    places = [(y, x) for y in range(0, rows, tall) for x in range(0, columns, wide)]
+    workers = min(workers, len(places))
+
+    def make() -> Callable[[Place], None]:
+        return _worker(engine, source, size, (tall, wide), finish, sink)
+
+    share(make, places, workers)
+    return workers
+
+
+def _multiple(length: int, step: int, most: int) -> int:
+    """Return `length`, or the multiple of `step` above it that tiles of more than one need."""
+    return length if length >= most else -(-length // step) * step
+
+
+def _worker(
+    engine: Engine,
+    source: Source,
+    size: tuple[int, int],
+    tile: tuple[int, int],
+    finish: Recorder,
+    sink: Sink,
+) -> Callable[[Place], None]:
+    """Return a function that does one tile, with buffers and a program of its own."""
+    program = Program()
+    channels = 1 if engine.planar else source.channels
+    recorded = engine.record(program, *tile, channels)
+    result = finish(program, recorded.response, recorded.buffer)
+    shape = (tile[0], tile[1] * channels)
+    result = as_strided(
+        result, shape, (recorded.stride * result.itemsize, result.itemsize), writeable=False
+    )
+    planes: Sequence[tuple[Source, int | None]] = [(source, None)]
+    if engine.planar and source.channels > 1:
+        planes = [(plane, c) for c, plane in enumerate(source.planes())]
+    down, across = engine.halo
+
+    def work(place: Place) -> None:
+        y, x = place
+        rows, columns = min(tile[0], size[0] - y), min(tile[1], size[1] - x)
+        needed = recorded.buffer[: rows + down, : (columns + across) * channels]
+        for plane, channel in planes:
+            plane.load(needed, y, x)
+            program.run()
+            sink.write(result[:rows, : columns * channels], place, channel)
+
+    return work
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def share(make: Callable[[], Callable[[Any], None]], items: Sequence[Any], threads: int) -> None:
+    """Call workers on all items, each thread with a worker of its own, this thread included.
+
+    Plain threads: importing :mod:`concurrent.futures` takes longer than starting them. The first
+    error of any thread stops the others and is raised here.
+    """
+    claim = itertools.count()
+    errors: list[BaseException] = []
+
+    def loop() -> None:
+        try:
+            # NumPy's error state belongs to a thread; infinities in float images are legitimate.
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                worker = make()
+                while not errors and (i := next(claim)) < len(items):
+                    worker(items[i])
+        except BaseException as error:
+            errors.append(error)
+
+    others = [threading.Thread(target=loop) for _ in range(threads - 1)]
+    for thread in others:
+        thread.start()
+    loop()
+    for thread in others:
+        thread.join()
+    if errors:
+        raise errors[0]

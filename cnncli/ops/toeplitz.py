@@ -1,0 +1,118 @@
+"""Separable kernels of real numbers as products with banded Toeplitz matrices.
+
+A 1-D correlation of `t` outputs is a product with the matrix whose columns are the taps, each
+shifted down by one. Blocks of the tile, taken as strided views, are multiplied by it: nothing is
+copied, and the cost grows slowly with the number of taps.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
+
+from cnncli.ops.engines import Recorded
+from cnncli.ops.program import Program
+
+Array = npt.NDArray[Any]
+
+TALL, WIDE = 16, 32  # outputs of one block down and across
+# OpenBLAS keeps a product of fewer multiplications on the calling thread. Its results then do not
+# depend on how many threads it could use, and ours do not wait for its own.
+_QUIET = 262_144
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Toeplitz:
+    """A kernel that is a short sum of columns times rows.
+
+    Tiles lie on a grid that depends on the sizes of kernel and image alone, so every output is
+    always computed at the same place of the same product.
+
+    Parameters
+    ----------
+    terms
+        (column, row) pairs whose products add up to the kernel.
+    dtype
+        float32 or float64.
+    dilation
+        Rows and columns between taps.
+    """
+
+    terms: tuple[tuple[Array, Array], ...]
+    dtype: np.dtype[Any]
+    dilation: tuple[int, int]
+    planar = True
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Rows and pixels that a tile needs beyond its own."""
+        column, row = self.terms[0]
+        return self.dilation[0] * (len(column) - 1), self.dilation[1] * (len(row) - 1)
+
+    def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:  # noqa: ARG002 (the grid is fixed)
+        """Return a tile of whole blocks whose products OpenBLAS does not split."""
+        down, across = self.halo
+        wide = max(1, (_QUIET // (TALL * (TALL + down)) - across) // WIDE)
+        tall = max(1, _QUIET // (WIDE * (WIDE + across)) // TALL)
+        return (
+            min(tall, 12, -(-rows // TALL)) * TALL,
+            min(wide, 32, -(-columns // WIDE)) * WIDE,
+        )
+
+    def record(self, program: Program, rows: int, columns: int, channels: int) -> Recorded:  # noqa: ARG002 (planar)
+        """Record the vertical and the horizontal product of each term, and their sum."""
+        down, across = self.halo
+        buffer = np.zeros((rows + down, columns + across), self.dtype)
+        middle = np.zeros((rows, columns + across), self.dtype)
+        total = np.empty((rows, columns), self.dtype)
+        for i, (column, row) in enumerate(self.terms):
+            out = total if i == 0 else np.empty_like(total)
+            self._record_term(program, (buffer, middle, out), column, row)
+            if i:
+                program.call(np.add, total, out, total)
+        return Recorded(buffer, total.ravel(), columns)
+
+    def _record_term(
+        self, program: Program, arrays: tuple[Array, Array, Array], column: Array, row: Array
+    ) -> None:
+        buffer, middle, out = arrays
+        if len(column) == 1:
+            row, middle = row * column[0], buffer
+        else:
+            left = _band(column, TALL, self.dilation[0], self.dtype).T.copy()
+            program.call(
+                np.matmul, left, _blocks(buffer, TALL, left.shape[1]), _blocks(middle, TALL, TALL)
+            )
+        right = _band(row, WIDE, self.dilation[1], self.dtype)
+        count, step = out.shape[1] // WIDE, out.itemsize
+        windows = as_strided(
+            middle,
+            (count, out.shape[0], right.shape[0]),
+            (WIDE * step, middle.strides[0], step),
+        )
+        target = as_strided(out, (count, out.shape[0], WIDE), (WIDE * step, out.strides[0], step))
+        program.call(np.matmul, windows, right, target)
+
+
+def _blocks(array: Array, rows: int, height: int) -> Array:
+    """Return overlapping blocks of `height` rows, one every `rows` rows, as a view."""
+    count = (len(array) - height) // rows + 1
+    line, step = array.strides
+    return as_strided(array, (count, height, array.shape[1]), (rows * line, line, step))
+
+
+def _band(weights: Array, outputs: int, dilation: int, dtype: np.dtype[Any]) -> Array:
+    """Return the matrix M with ``x @ M`` the correlation of x with the weights.
+
+    Examples
+    --------
+    >>> _band(np.array([1, 2]), 3, 1, np.dtype("float32")).tolist()
+    [[1.0, 0.0, 0.0], [2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [0.0, 0.0, 2.0]]
+    """
+    matrix = np.zeros((outputs + dilation * (len(weights) - 1), outputs), dtype)
+    place = np.arange(outputs)
+    for i, weight in enumerate(weights):
+        matrix[place + i * dilation, place] = weight
+    return matrix
