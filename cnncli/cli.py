@@ -12,6 +12,7 @@ from cnncli.commands.convolve import convolve
 from cnncli.commands.doctor import doctor, version_lines
 from cnncli.commands.filters import filters
 from cnncli.commands.pool import pool
+from cnncli.commands.predict import predict
 from cnncli.commands.summary import summary
 from cnncli.commands.train import train
 from cnncli.errors import CnncliError, ExitCode
@@ -53,6 +54,7 @@ app.command()(convolve)
 app.command()(pool)
 app.command()(filters)
 app.command(short_help="Train a network and keep its best epoch.")(train)
+app.command(short_help="Say what is in pictures, and how sure that is.")(predict)
 app.command()(summary)
 app.command()(doctor)
 
