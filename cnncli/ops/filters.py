@@ -29,6 +29,7 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     range: str = "auto",  # noqa: A002 (the name of the command's option)
     dtype: npt.DTypeLike | None = None,
     threads: int | None = None,
+    out: Array | None = None,
 ) -> tuple[Array, Plan]:
     """Filter an image and return pixels: ``response / scale + bias``, mapped and rounded once.
 
@@ -55,6 +56,9 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
         Type of the pixels; the image's by default, uint8 for bool.
     threads
         At most so many; all processors by default. The result is the same for every number.
+    out
+        Where the pixels go, if given: an array of the result's shape and type, apart from the
+        image. Fresh memory can cost more than the filter.
 
     Returns
     -------
@@ -85,9 +89,11 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     if isinstance(weights, NamedFilter):
         kernels = tuple(_oriented(each.weights, op) for each in weights.kernels)
         scales = tuple(each.scale for each in weights.kernels)
-        return apply_combination(pixels, kernels, scales, weights.combine, windows, finish, threads)
+        return apply_combination(
+            pixels, kernels, scales, weights.combine, windows, finish, threads, out
+        )
     matrix = weights.weights if isinstance(weights, NamedKernel) else weights
-    return apply_kernel(pixels, _oriented(matrix, op), windows, finish, threads)
+    return apply_kernel(pixels, _oriented(matrix, op), windows, finish, threads, out)
 
 
 def _oriented(weights: Array, op: str) -> Array:

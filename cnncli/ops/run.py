@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cnncli.errors import ShapeError
 from cnncli.ops.dtypes import response_range, value_range
 from cnncli.ops.engines import Engine, Taps
 from cnncli.ops.finish import Finish, exact, narrowest, record_exact, record_real
@@ -83,7 +84,12 @@ class Sizes:
 
 
 def apply_kernel(
-    image: Array, kernel: Array, windows: Windows, finish: Finish | None, threads: int | None
+    image: Array,
+    kernel: Array,
+    windows: Windows,
+    finish: Finish | None,
+    threads: int | None,
+    out: Array | None = None,
 ) -> tuple[Array, Plan]:
     """Correlate an image with one kernel and finish the response.
 
@@ -97,6 +103,8 @@ def apply_kernel(
         What becomes of the response; None for the response itself.
     threads
         At most so many.
+    out
+        Where the result goes, if given.
     """
     sizes = Sizes.of(image, kernel.shape, windows)
     response = understand(image, kernel, windows.outside)
@@ -106,7 +114,7 @@ def apply_kernel(
         goal = _stretch(goal, engine, recorder, sizes, windows, threads)
         goal = replace(goal, scale=goal.scale / response.divisor) if response.exact else goal
     engine, recorder = _prepare(image, response, goal, windows)
-    out = np.empty(sizes.shape, goal.dtype)
+    out = _output(out, sizes.shape, goal.dtype, image)
     crew = _run(engine, recorder, sizes, out, windows, threads)
     return out, explain(engine, response, crew)
 
@@ -119,6 +127,7 @@ def apply_combination(
     windows: Windows,
     finish: Finish,
     threads: int | None,
+    out: Array | None = None,
 ) -> tuple[Array, Plan]:
     """Correlate an image with several whole-number kernels, combine and finish the responses.
 
@@ -135,7 +144,7 @@ def apply_combination(
     goal = replace(finish, precision=precision)
     if goal.mode == "minmax":
         goal = _stretch(goal, engine, _record_nothing, sizes, windows, threads)
-    out = np.empty(sizes.shape, goal.dtype)
+    out = _output(out, sizes.shape, goal.dtype, image)
     crew = _run(engine, partial(record_real, finish=goal), sizes, out, windows, threads)
     return out, explain(engine, responses[0], crew)
 
@@ -166,6 +175,19 @@ def _prepare(
         return engine, _record_nothing
     mode = "real" if goal.mode == "response" else goal.mode
     return engine, _real(replace(goal, mode=mode))
+
+
+def _output(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], image: Array) -> Array:
+    """Return a new array, or `out` if it fits."""
+    if out is None:
+        return np.empty(shape, dtype)
+    fits = out.shape == shape and out.dtype == dtype and out.flags.c_contiguous
+    if not fits or not out.flags.writeable or np.may_share_memory(out, image):
+        raise ShapeError(
+            f"out is {out.dtype} {out.shape}; give a contiguous, writeable array of {dtype} "
+            f"{shape} that shares no memory with the image"
+        )
+    return out
 
 
 def _values(image: Array, windows: Windows) -> tuple[int, int]:
