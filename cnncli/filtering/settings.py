@@ -1,10 +1,12 @@
 """What is applied to a picture, and how."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
+from cnncli.errors import UsageError
 from cnncli.ops import (
     Filter,
     parse_border,
@@ -59,9 +61,11 @@ class Settings:
         UsageError, ShapeError, KernelError
             If a name, a size or the scale is wrong.
         """
-        parse_border(self.border)
-        parse_pair(self.stride, "stride")
-        parse_pair(self.dilation, "dilation")
+        self.windows()
+        if not math.isfinite(self.bias):
+            raise UsageError(f"bias is {self.bias}; give a finite number")
+        if self.op not in ("correlate", "convolve"):
+            raise UsageError(f"op {self.op!r} is unknown; use correlate or convolve")
         resolve_scale(self.scale, steps[-1].kernel)
         resolve_range(self.range, steps[-1].kernel)
 

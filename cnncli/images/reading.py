@@ -137,12 +137,18 @@ def _to_picture(image: Any, info: dict[str, Any], name: str) -> Picture:
     working = _WORKING_MODE.get(decoded)
     if working is None:
         raise ImageReadError(f"{name} has the mode {decoded}; convert it to RGB first")
+    if decoded == "P" and _is_grey(image.getpalette("RGB")):
+        working = "L"
     if "transparency" in image.info and working in ("L", "RGB"):
         working += "A"  # a palette with transparency, or one colour that stands for clear
     if working not in (decoded, "I;16"):
         image = image.convert(working)
     pixels, alpha = _split(_upright(np.asarray(image), orientation), working)
     return Picture(pixels, alpha, decoded, info)
+
+
+def _is_grey(palette: list[int]) -> bool:
+    return palette[::3] == palette[1::3] == palette[2::3]
 
 
 def _split(array: NDArray[Any], mode: str) -> tuple[NDArray[Any], NDArray[Any] | None]:

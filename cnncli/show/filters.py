@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cnncli.show.console import stdout_console
 
-_PIPE_WIDTH = 140
+_PIPE_WIDTH = 160
 _SOURCE_WIDTH = 110  # columns from which the sources fit beside what a filter is for
 _WARM, _COLD = (214, 96, 77), (67, 147, 195)  # positive and negative weights; safe for most eyes
 

@@ -1,0 +1,84 @@
+"""Files, folders, globs and stdin."""
+
+from pathlib import Path
+
+import pytest
+
+from cnncli.errors import ImageReadError
+from cnncli.inputs import STDIN, expand_inputs, natural_key
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("img10.png", "img2.PNG", "img1.jpg", "notes.txt", ".hidden.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "deep.tif").touch()
+    return tmp_path
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def test_a_folder_stands_for_its_pictures_in_natural_order(folder: Path) -> None:
+    assert names(expand_inputs([str(folder)])) == ["img1.jpg", "img2.PNG", "img10.png"]
+
+
+def test_globs(folder: Path) -> None:
+    assert names(expand_inputs([f"{folder}/*.png"])) == ["img10.png"]
+    assert names(expand_inputs([f"{folder}/**/*.tif"])) == ["deep.tif"]
+    assert names(expand_inputs([f"{folder}/img?.*"])) == ["img1.jpg", "img2.PNG"]
+
+
+def test_a_file_may_be_called_anything(folder: Path) -> None:
+    strange = folder / "photo [1].png"
+    strange.touch()
+    found = [str(folder / "notes.txt"), str(strange)]
+    assert names(expand_inputs(found)) == ["notes.txt", "photo [1].png"]
+
+
+def test_order_of_arguments_and_no_file_twice(folder: Path) -> None:
+    found = expand_inputs([f"{folder}/img10.png", str(folder), f"{folder}/img10.png", "-"])
+    assert names(found) == ["img10.png", "img1.jpg", "img2.PNG", "-"]
+    assert found[-1] == STDIN
+
+
+def test_home_is_expanded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert expand_inputs(["~/img1.jpg"]) == [folder / "img1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("none.png", "none.png: no such file or folder"),
+        ("*.bmp", "matches no file"),
+        ("empty", "empty holds no pictures"),
+    ],
+)
+def test_what_stands_for_nothing(
+    argument: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "empty").mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(ImageReadError, match=words):
+        expand_inputs([argument])
+
+
+def test_a_missing_file_among_others_fails_in_its_turn(folder: Path) -> None:
+    found = expand_inputs([str(folder / "img1.jpg"), str(folder / "none.png")])
+    assert names(found) == ["img1.jpg", "none.png"]
+
+
+def test_natural_order_compares_numbers_not_digits() -> None:
+    shuffled = [Path(name) for name in ("b2", "a10", "a9", "a", "a9b", "10", "9")]
+    assert [str(p) for p in sorted(shuffled, key=natural_key)] == [
+        "9",
+        "10",
+        "a",
+        "a9",
+        "a9b",
+        "a10",
+        "b2",
+    ]
