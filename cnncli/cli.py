@@ -10,6 +10,7 @@ import typer
 
 from cnncli.commands.convolve import convolve
 from cnncli.commands.doctor import doctor, version_lines
+from cnncli.commands.features import features
 from cnncli.commands.filters import filters
 from cnncli.commands.pool import pool
 from cnncli.commands.predict import predict
@@ -54,6 +55,7 @@ app.command()(convolve)
 app.command()(pool)
 app.command()(filters)
 app.command(short_help="Train a network and keep its best epoch.")(train)
+app.command()(features)
 app.command(short_help="Say what is in pictures, and how sure that is.")(predict)
 app.command()(summary)
 app.command()(doctor)

@@ -15,6 +15,8 @@ from rich.measure import Measurement
 from rich.segment import Segment
 from rich.style import Style
 
+from cnncli.show.scale import fit, rgb
+
 _SHADES = " .:-=+*#%@"  # ten steps of ink, for terminals without colour: light ink on dark
 _GAP = 2  # columns between two pictures
 _MAX_HEIGHT = 40  # rows of characters: two pictures still fit a usual screen
@@ -37,7 +39,7 @@ class TerminalPicture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the segments, one line of characters after another."""
-        coloured = console.color_system is not None and not options.ascii_only
+        coloured = draws_colours(console) and not options.ascii_only
         count = len(self.pictures)
         room = max(1, (options.max_width - _GAP * (count - 1)) // count)
         titles = [title[:room] for title, _ in self.pictures]
@@ -59,47 +61,9 @@ class TerminalPicture:
         return Measurement(len(self.pictures) * 2, options.max_width)
 
 
-def rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return grey or colour pixels as ``(H, W, 3)``."""
-    return np.repeat(pixels[:, :, np.newaxis], 3, axis=2) if pixels.ndim == 2 else pixels
-
-
-def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Scale pixels into a box: means of areas down, whole copies up, aspect kept.
-
-    Parameters
-    ----------
-    pixels
-        ``(H, W, 3)``.
-    width, height
-        The box; the result touches it on at least one side when scaled down.
-
-    Returns
-    -------
-    ndarray
-        uint8 ``(h, w, 3)``, ``h <= height`` and ``w <= width``.
-
-    >>> fit(np.zeros((28, 28, 3), np.uint8), 60, 80).shape
-    (56, 56, 3)
-    >>> fit(np.zeros((300, 400, 3), np.uint8), 60, 80).shape
-    (45, 60, 3)
-    """
-    rows, columns = pixels.shape[:2]
-    scale = min(width / columns, height / rows)
-    if scale >= 1:
-        return pixels.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
-    new_rows, new_columns = max(1, round(rows * scale)), max(1, round(columns * scale))
-    return _area_means(_area_means(pixels, new_rows, 0), new_columns, 1)
-
-
-def _area_means(pixels: NDArray[np.uint8], count: int, axis: int) -> NDArray[np.uint8]:
-    size = pixels.shape[axis]
-    count = min(count, size)
-    starts = np.arange(count) * size // count
-    sums = np.add.reduceat(pixels, starts, axis=axis, dtype=np.uint32)
-    lengths = np.diff(np.append(starts, size)).reshape([-1 if a == axis else 1 for a in range(3)])
-    means: NDArray[np.uint32] = (sums + lengths // 2) // lengths
-    return means.astype(np.uint8)
+def draws_colours(console: Console) -> bool:
+    """Tell whether a console shows colours: a terminal that has them, and no ``NO_COLOR``."""
+    return console.color_system is not None and not console.no_color
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,148 @@
+"""One picture as a network sees it: what ``features`` and ``why`` begin with."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnncli.commands._weights import open_weights
+from cnncli.show.console import notice, warning
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cnncli.checkpoint import Checkpoint
+    from cnncli.images import Picture
+    from cnncli.preprocess import Prepared
+
+Image = Annotated[
+    str, typer.Argument(metavar="IMAGE", help="Picture file, or - for stdin.", show_default=False)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a network says of a picture."""
+
+    label: str
+    index: int
+    confidence: float
+
+    def __str__(self) -> str:
+        """Return ``7 with 99.8%``."""
+        from cnncli.show.text import printable
+
+        return f"{printable(self.label, 40)} with {self.confidence:.1%}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture, a network, and what the network is shown of the picture.
+
+    Parameters
+    ----------
+    source
+        Path of the picture; ``-`` for stdin.
+    picture
+        As decoded.
+    checkpoint, weights
+        The network and the file that it is from.
+    prepared
+        What the network is shown, as pixels.
+    network_input
+        The same, normalised: float32 ``(C, H, W)``.
+    """
+
+    source: Path
+    picture: "Picture"
+    checkpoint: "Checkpoint"
+    weights: Path
+    prepared: "Prepared"
+    network_input: "NDArray[np.float32]"
+
+    def pictures(self) -> "list[tuple[str, NDArray[np.uint8]]]":
+        """Return titles and RGB pixels of the file and of what the network is shown."""
+        from cnncli.images import to_uint8_rgb
+        from cnncli.show.text import printable
+
+        name = "stdin" if str(self.source) == "-" else self.source.name
+        shown = self.shown()
+        size = f"{shown.shape[1]}x{shown.shape[0]}"
+        return [
+            (printable(name, 30), to_uint8_rgb(self.picture)),
+            (f"what the network is shown, {size}", shown),
+        ]
+
+    def shown(self) -> "NDArray[np.uint8]":
+        """Return what the network is shown as RGB pixels ``(H, W, 3)``."""
+        import numpy as np
+
+        pixels = self.prepared.pixels
+        return pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
+
+    def answer(self, probabilities: "NDArray[np.float32]") -> Answer:
+        """Return the most probable class and its probability."""
+        index = int(probabilities.argmax())
+        return Answer(self.checkpoint.classes[index], index, float(probabilities[index]))
+
+    def write(self, pixels: "NDArray[np.uint8]", output: str | None, what: str) -> str:
+        """Write a sheet to ``--output``, or beside the picture as ``<stem>_<what>.png``.
+
+        Returns
+        -------
+        str
+            Where it was written; ``-`` for stdout.
+        """
+        from cnncli.commands._outputs import Targets
+        from cnncli.images import Picture, write_picture
+        from cnncli.inputs import STDIN
+
+        targets = Targets([self.source], output, what)
+        targets.prepare()
+        sheet = Picture(pixels, None, "RGB", {"format": "PNG"})
+        # Whatever the picture's own format, a sheet of small squares is kept without loss.
+        named = self.source if self.source == STDIN else self.source.with_suffix(".png")
+        target, name = targets.path_for(named, sheet)
+        write_picture(target, sheet, name)
+        return target
+
+
+def read_one(image: str, weights: Path | None, *, quiet: bool) -> Seen:
+    """Read a picture and the weights, say which these are, and prepare the picture for them.
+
+    Raises
+    ------
+    ImageReadError, CheckpointError
+        If one of them cannot be read.
+    """
+    from cnncli.images import read_picture
+    from cnncli.preprocess import prepare, to_network_input
+
+    checkpoint, path, reason = open_weights(weights)
+    picture = read_picture(image)
+    prepared = prepare(picture, checkpoint.preprocessing)
+    notice(f"weights {path} ({reason})", quiet=quiet)
+    for doubt in prepared.warnings:
+        warning(f"{image}: {doubt}")
+    batch = to_network_input(prepared.pixels[None], checkpoint.preprocessing)
+    return Seen(Path(image), picture, checkpoint, path, prepared, batch[0])
+
+
+def wants_show(show: bool | None, plain: bool, target: str) -> bool:
+    """Return whether to draw in the terminal: as asked, else where stdout is one.
+
+    Parameters
+    ----------
+    show
+        ``--show`` or ``--no-show``, if given.
+    plain
+        Whether stdout is for machines (``--json``) or the user wants quiet.
+    target
+        Where the picture went; ``-`` leaves no room for anything else on stdout.
+    """
+    if show is not None or plain or target == "-":
+        return bool(show) and target != "-"
+    return sys.stdout.isatty()

@@ -1,0 +1,1 @@
+"""Looking into a network: what every layer makes of a picture, and which pixels decided."""

@@ -1,0 +1,47 @@
+"""Pixels made smaller or larger for a screen or a sheet; NumPy only."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return grey or colour pixels as ``(H, W, 3)``."""
+    return np.repeat(pixels[:, :, np.newaxis], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Scale pixels into a box: means of areas down, whole copies up, aspect kept.
+
+    Parameters
+    ----------
+    pixels
+        ``(H, W, 3)``.
+    width, height
+        The box; the result touches it on at least one side when scaled down.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(h, w, 3)``, ``h <= height`` and ``w <= width``.
+
+    >>> fit(np.zeros((28, 28, 3), np.uint8), 60, 80).shape
+    (56, 56, 3)
+    >>> fit(np.zeros((300, 400, 3), np.uint8), 60, 80).shape
+    (45, 60, 3)
+    """
+    rows, columns = pixels.shape[:2]
+    scale = min(width / columns, height / rows)
+    if scale >= 1:
+        return pixels.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
+    new_rows, new_columns = max(1, round(rows * scale)), max(1, round(columns * scale))
+    return _area_means(_area_means(pixels, new_rows, 0), new_columns, 1)
+
+
+def _area_means(pixels: NDArray[np.uint8], count: int, axis: int) -> NDArray[np.uint8]:
+    size = pixels.shape[axis]
+    count = min(count, size)
+    starts = np.arange(count) * size // count
+    sums = np.add.reduceat(pixels, starts, axis=axis, dtype=np.uint32)
+    lengths = np.diff(np.append(starts, size)).reshape([-1 if a == axis else 1 for a in range(3)])
+    means: NDArray[np.uint32] = (sums + lengths // 2) // lengths
+    return means.astype(np.uint8)

@@ -1,0 +1,88 @@
+"""A large picture put together from small ones and words, row below row."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.images.text import text_mask
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+PAPER = 20  # a grey, so that an empty sheet is one quick fill
+INK: Colour = (236, 238, 242)
+FAINT: Colour = (150, 158, 170)
+
+
+@lru_cache(maxsize=512)
+def words(text: str, size: int = 13, ink: Colour = INK) -> Pixels:
+    """Return one line of text as a picture, not to be written to.
+
+    Parameters
+    ----------
+    text
+        One line.
+    size
+        Height of the font in pixels.
+    ink
+        Colour of the letters.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(size * 4 / 3, width, 3)``.
+    """
+    cover = text_mask(text, size).astype(np.uint16)[:, :, np.newaxis]
+    mix = (cover * np.array(ink, np.uint16) + (255 - cover) * PAPER) // 255
+    pixels = mix.astype(np.uint8)
+    pixels.flags.writeable = False  # the next caller gets the same array
+    return pixels
+
+
+def beside(pictures: Sequence[Pixels], gap: int = 6, *, middle: bool = False) -> Pixels:
+    """Return pictures in one row, on a common upper edge, or on a common middle line."""
+    height = max(picture.shape[0] for picture in pictures)
+    cells: list[Pixels] = []
+    for picture in pictures:
+        free = height - picture.shape[0]
+        above = free // 2 if middle else 0
+        cells += [blank(height, gap)] if cells else []
+        cells.append(framed(picture, above, 0, free - above, 0))
+    return np.concatenate(cells, axis=1)
+
+
+def below(pictures: Sequence[Pixels], gap: int = 6) -> Pixels:
+    """Return pictures in one column, on a common left edge."""
+    width = max(picture.shape[1] for picture in pictures)
+    cells: list[Pixels] = []
+    for picture in pictures:
+        cells += [blank(gap, width)] if cells else []
+        cells.append(framed(picture, 0, width - picture.shape[1], 0, 0))
+    return np.concatenate(cells, axis=0)
+
+
+def grid(pictures: Sequence[Pixels], columns: int, gap: int = 6) -> Pixels:
+    """Return pictures in rows of `columns`, in reading order."""
+    rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
+    return below([beside(row, gap) for row in rows], gap)
+
+
+def framed(picture: Pixels, top: int, right: int, bottom: int, left: int) -> Pixels:
+    """Return a picture with paper around it, so many pixels on each side."""
+    height, width = picture.shape[:2]
+    canvas = blank(top + height + bottom, left + width + right)
+    canvas[top : top + height, left : left + width] = picture
+    return canvas
+
+
+def blank(height: int, width: int) -> Pixels:
+    """Return an empty picture."""
+    return np.full((height, width, 3), PAPER, np.uint8)
+
+
+def spread(left: Pixels, right: Pixels, width: int) -> Pixels:
+    """Return two pictures at the two ends of a line of that width (wider if they need it)."""
+    gap = max(12, width - left.shape[1] - right.shape[1])
+    return beside([left, right], gap, middle=True)
