@@ -16,6 +16,7 @@ from cnncli.commands.pool import pool
 from cnncli.commands.predict import predict
 from cnncli.commands.summary import summary
 from cnncli.commands.train import train
+from cnncli.commands.why import why
 from cnncli.errors import CnncliError, ExitCode
 
 # Typer carries its own Click; this is its base class of "the command line is wrong".
@@ -56,6 +57,7 @@ app.command()(pool)
 app.command()(filters)
 app.command(short_help="Train a network and keep its best epoch.")(train)
 app.command()(features)
+app.command()(why)
 app.command(short_help="Say what is in pictures, and how sure that is.")(predict)
 app.command()(summary)
 app.command()(doctor)

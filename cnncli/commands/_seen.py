@@ -83,6 +83,21 @@ class Seen:
         pixels = self.prepared.pixels
         return pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
 
+    def nothing(self) -> "NDArray[np.float32]":
+        """Return what stands for "nothing is here", normalised, one value a channel.
+
+        Black is the empty paper of a digit; of a photograph it is the mean, normalised to 0.
+        """
+        import numpy as np
+
+        from cnncli.preprocess import to_network_input
+
+        prepared = self.checkpoint.preprocessing
+        if prepared.kind != "digit":
+            return np.zeros(prepared.channels, np.float32)
+        black = np.zeros((1, 1, 1, prepared.channels), np.uint8)
+        return to_network_input(black, prepared)[0, :, 0, 0]
+
     def answer(self, probabilities: "NDArray[np.float32]") -> Answer:
         """Return the most probable class and its probability."""
         index = int(probabilities.argmax())

@@ -1,0 +1,243 @@
+"""``cnncli why``: which pixels of a picture decided."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnncli.commands._options import Json, Output, Quiet, Show, Weights
+from cnncli.commands._seen import Image, Seen, read_one, wants_show
+from cnncli.errors import UsageError
+from cnncli.show.console import result
+from cnncli.show.text import printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cnncli.inference import Engine
+    from cnncli.inside.occlusion import Region
+
+METHODS = ("occlusion", "grad-cam")
+SLIGHT = 0.01  # a fall of less than one point: no region decides alone
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a network says before and after its strongest region is covered.
+
+    Parameters
+    ----------
+    index
+        The class that is asked about.
+    before, after
+        Probabilities of all classes.
+    region
+        The strongest region, in pixels of what the network is shown.
+    """
+
+    index: int
+    before: "NDArray[np.float32]"
+    after: "NDArray[np.float32]"
+    region: "Region"
+
+    @property
+    def confidence(self) -> float:
+        """Of the class, nothing covered."""
+        return float(self.before[self.index])
+
+    @property
+    def covered_confidence(self) -> float:
+        """Of the class, the region covered."""
+        return float(self.after[self.index])
+
+    @property
+    def fall(self) -> float:
+        """What the class loses."""
+        return self.confidence - self.covered_confidence
+
+    def box(self) -> tuple[int, int, int, int]:
+        """Return left, top, width and height of the region."""
+        return self.region.left, self.region.top, self.region.width, self.region.height
+
+    def region_text(self) -> str:
+        """Return where the region is: ``columns 8-14, rows 5-11``."""
+        left, top, width, height = self.box()
+        return f"columns {left}-{left + width - 1}, rows {top}-{top + height - 1}"
+
+    def sentences(self, classes: tuple[str, ...]) -> list[str]:
+        """Say in words what covering the region does."""
+        answer = int(self.before.argmax())
+        first = _said(classes, self.before, self.index)
+        if answer != self.index:
+            first += f" (the answer is {_said(classes, self.before, answer)})"
+        where = f"{self.region.width}x{self.region.height} region ({self.region_text()})"
+        points = abs(self.fall) * 100
+        if abs(self.fall) < SLIGHT:
+            return [
+                f"{first}.",
+                f"No region decides alone: the {where} changes {points:.1f} points.",
+            ]
+        other = int(self.after.argmax())
+        then = "stays" if other == answer else f"becomes {_said(classes, self.after, other)}"
+        if self.fall > 0:
+            what, more = f"the strongest {where} leaves", "less"
+        else:
+            what, more = f"the {where} that speaks most against it gives", "more"
+        return [
+            f"{first}.",
+            f"Covering {what} {self.covered_confidence:.1%}, {points:.1f} points {more}; "
+            f"the answer {then}.",
+        ]
+
+
+def _said(classes: tuple[str, ...], probabilities: "NDArray[np.float32]", index: int) -> str:
+    return f"{printable(classes[index], 40)} with {probabilities[index]:.1%}"
+
+
+def why(
+    image: Image,
+    weights: Weights = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Ask about this class instead of the answer.", show_default=False),
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="occlusion|grad-cam",
+            help="Cover regions one by one, or weigh the last convolution's maps (needs torch).",
+        ),
+    ] = "occlusion",
+    patch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Edge of the covered square. Default: a quarter of the network's input.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Output = None,
+    show: Show = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show which pixels decided, and what the network says when the best of them are covered.
+
+    For example:
+
+    cnncli why digit.jpg
+
+    cnncli why digit.jpg --label 1 -o why-not-1.png
+
+    cnncli why digit.jpg --method grad-cam
+    """
+    if method not in METHODS:
+        raise UsageError(f"--method {method!r} is unknown; use {' or '.join(METHODS)}")
+    from cnncli.inference import load_engine
+
+    seen = read_one(image, weights, quiet=quiet or as_json)
+    engine = load_engine(seen.checkpoint)
+    before = engine.probabilities(seen.network_input[None])[0]
+    index = int(before.argmax()) if label is None else _index_of(label, seen.checkpoint.classes)
+    size = patch or max(1, min(seen.network_input.shape[1:]) // 4)
+    heat, region = _heat(seen, engine, index, method, size, against=index != before.argmax())
+    covered = region.cover(seen.network_input, seen.nothing())
+    finding = Finding(index, before, engine.probabilities(covered[None])[0], region)
+    words = finding.sentences(seen.checkpoint.classes)
+    target = _write(seen, heat, finding, words, output)
+    if as_json:
+        _print_record(seen, finding, method, target)
+    elif target != "-":
+        result(f"{target}: {' '.join(words)}")
+    if wants_show(show, quiet or as_json, target):
+        _show(seen, heat, finding)
+
+
+def _index_of(label: str, classes: tuple[str, ...]) -> int:
+    if label not in classes:
+        known = ", ".join(printable(name, 30) for name in classes[:40])
+        raise UsageError(f"--label {label!r} is no class of this network; it knows {known}")
+    return classes.index(label)
+
+
+def _heat(
+    seen: Seen, engine: "Engine", index: int, method: str, patch: int, *, against: bool
+) -> "tuple[NDArray[np.float32], Region]":
+    """Return the heat map of what the network is shown, and the region to cover.
+
+    Of the answer that is what speaks for it; of another class, what speaks against it.
+    """
+    from cnncli.inside.occlusion import occlusion, strongest_window
+
+    if method == "occlusion":
+        found = occlusion(engine, seen.network_input, index, patch, seen.nothing())
+        return found.falls, found.opposing if against else found.strongest
+    from cnncli.nn.grad_cam import grad_cam
+    from cnncli.nn.state_dict import load_network
+
+    heat = grad_cam(load_network(seen.checkpoint), seen.network_input, index)
+    return heat, strongest_window(heat, patch)
+
+
+def _write(
+    seen: Seen,
+    heat: "NDArray[np.float32]",
+    finding: "Finding",
+    lines: list[str],
+    output: str | None,
+) -> str:
+    from cnncli.show.why import why_sheet
+
+    title = f"{finding.region_text()} covered"
+    sheet = why_sheet(
+        seen.pictures(), heat, finding.box(), (title, _covered_pixels(seen, finding)), lines
+    )
+    return seen.write(sheet, output, "why")
+
+
+def _covered_pixels(seen: Seen, finding: "Finding") -> "NDArray[np.uint8]":
+    """Return what the network is shown with the strongest region covered, RGB."""
+    import numpy as np
+
+    prepared = seen.checkpoint.preprocessing
+    std, mean = (np.array(v, np.float32)[:, None, None] for v in (prepared.std, prepared.mean))
+    covered = finding.region.cover(seen.network_input, seen.nothing())
+    pixels = np.clip(np.floor((covered * std + mean) * 255 + 0.5), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(pixels.transpose(1, 2, 0), (*pixels.shape[1:], 3)))
+
+
+def _print_record(seen: Seen, finding: "Finding", method: str, target: str) -> None:
+    from dataclasses import asdict
+    from json import dumps
+
+    classes = seen.checkpoint.classes
+    record: dict[str, Any] = {
+        "path": str(seen.source),
+        "output": target,
+        "weights": str(seen.weights),
+        "method": method,
+        "label": classes[finding.index],
+        "index": finding.index,
+        "confidence": finding.confidence,
+        "region": asdict(finding.region),
+        "covered_confidence": finding.covered_confidence,
+        "fall": finding.fall,
+        "covered_label": classes[int(finding.after.argmax())],
+        "covered_label_confidence": float(finding.after.max()),
+    }
+    result(dumps(record, ensure_ascii=False))
+
+
+def _show(seen: Seen, heat: "NDArray[np.float32]", finding: "Finding") -> None:
+    from cnncli.show.console import stdout_console
+    from cnncli.show.picture import show_pictures
+    from cnncli.show.why import heat_over
+
+    shown = seen.shown()
+    panels = [
+        ("shown", shown),
+        ("what decided", heat_over(shown, heat)),
+        ("covered", _covered_pixels(seen, finding)),
+    ]
+    show_pictures(stdout_console(), panels, max_height=shown.shape[0])

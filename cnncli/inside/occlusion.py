@@ -1,0 +1,160 @@
+"""Which pixels decided: cover one region after another and see what the answer loses.
+
+The method is occlusion sensitivity (Zeiler and Fergus, "Visualizing and Understanding
+Convolutional Networks", 2014, section 4.2). It asks nothing of the network but its answers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.errors import UsageError
+from cnncli.inference import Engine
+
+Array = NDArray[np.float32]
+
+MOST_PLACES = 1024  # of the patch; larger pictures are walked in longer steps
+_AT_ONCE = 64  # covered pictures in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle of a network's input, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def cover(self, image: Array, fill: Array) -> Array:
+        """Return a copy of ``(C, H, W)`` with the rectangle filled, one value a channel."""
+        covered = image.copy()
+        rows = slice(self.top, self.top + self.height)
+        covered[:, rows, self.left : self.left + self.width] = fill[:, np.newaxis, np.newaxis]
+        return covered
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """How much a class loses where a patch covers the picture.
+
+    Parameters
+    ----------
+    confidence
+        Of the class, nothing covered.
+    falls
+        float32 ``(H, W)``: for each pixel the mean of ``confidence - confidence when covered``
+        over all patches that cover it. Negative where covering helps the class.
+    strongest, opposing
+        The patch that costs the class most, and the one that helps it most (or costs least).
+    """
+
+    confidence: float
+    falls: Array
+    strongest: Region
+    opposing: Region
+
+
+def occlusion(engine: Engine, image: Array, index: int, patch: int, fill: Array) -> Sensitivity:
+    """Cover a square patch of a picture, place by place, and note what one class loses.
+
+    Parameters
+    ----------
+    engine
+        Any network.
+    image
+        Network input ``(C, H, W)``.
+    index
+        The class.
+    patch
+        Edge of the square in pixels.
+    fill
+        What stands for "nothing is here": one normalised value a channel, ``(C,)``.
+
+    Returns
+    -------
+    Sensitivity
+        From at most 1,024 places, a grid that reaches all four edges.
+
+    Raises
+    ------
+    UsageError
+        If the patch is not smaller than the picture.
+    """
+    regions = list(patches(image.shape[1], image.shape[2], patch))
+    confidence = float(engine.probabilities(image[np.newaxis])[0, index])
+    falls = np.concatenate(
+        [
+            confidence - engine.probabilities(batch)[:, index]
+            for batch in _covered(image, regions, fill)
+        ]
+    )
+    total = np.zeros(image.shape[1:], np.float64)
+    count = np.zeros(image.shape[1:], np.int64)
+    for region, fall in zip(regions, falls.tolist(), strict=True):
+        area = np.s_[
+            region.top : region.top + region.height, region.left : region.left + region.width
+        ]
+        total[area] += fall
+        count[area] += 1
+    mean = (total / np.maximum(count, 1)).astype(np.float32)
+    strongest, opposing = regions[int(falls.argmax())], regions[int(falls.argmin())]
+    return Sensitivity(confidence, mean, strongest, opposing)
+
+
+def patches(height: int, width: int, patch: int) -> Iterator[Region]:
+    """Yield the places of a square patch, row by row.
+
+    Raises
+    ------
+    UsageError
+        If the patch is not smaller than the picture.
+
+    Examples
+    --------
+    >>> [(r.left, r.top) for r in patches(3, 4, 2)]
+    [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1)]
+    """
+    if not 0 < patch < min(height, width):
+        raise UsageError(
+            f"--patch {patch} does not fit a picture of {width}x{height}; "
+            f"use 1 to {min(height, width) - 1}"
+        )
+    step = 1
+    while len(_starts(height, patch, step)) * len(_starts(width, patch, step)) > MOST_PLACES:
+        step += 1
+    for top, left in product(_starts(height, patch, step), _starts(width, patch, step)):
+        yield Region(left, top, patch, patch)
+
+
+def _starts(size: int, patch: int, step: int) -> list[int]:
+    last = size - patch
+    return [*range(0, last, step), last]
+
+
+def _covered(image: Array, regions: list[Region], fill: Array) -> Iterator[Array]:
+    for start in range(0, len(regions), _AT_ONCE):
+        yield np.stack([each.cover(image, fill) for each in regions[start : start + _AT_ONCE]])
+
+
+def strongest_window(heat: Array, patch: int) -> Region:
+    """Return the square of a heat map with the largest sum; the first of equals.
+
+    Raises
+    ------
+    UsageError
+        If the patch is not smaller than the map.
+    """
+    regions = list(patches(heat.shape[0], heat.shape[1], patch))
+    sums = np.zeros((heat.shape[0] + 1, heat.shape[1] + 1), np.float64)
+    sums[1:, 1:] = heat.cumsum(0, dtype=np.float64).cumsum(1)
+
+    def heat_of(region: Region) -> float:
+        top, left = region.top, region.left
+        low, right = top + region.height, left + region.width
+        return float(sums[low, right] - sums[top, right] - sums[low, left] + sums[top, left])
+
+    return max(regions, key=heat_of)
