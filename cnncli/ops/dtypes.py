@@ -39,6 +39,11 @@ def as_kernel(kernel: npt.ArrayLike, ndim: int = 2) -> Array:
     return array.astype(np.int64, copy=False)
 
 
+def is_finite(image: Array) -> bool:
+    """Return whether an image has neither NaN nor infinity; row by row, to need little memory."""
+    return image.dtype.kind != "f" or all(bool(np.isfinite(row).all()) for row in image)
+
+
 def value_range(image: Array) -> tuple[int, int]:
     """Return bounds of an integer image's values.
 

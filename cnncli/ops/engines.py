@@ -39,8 +39,7 @@ class Engine(Protocol):
     def halo(self) -> tuple[int, int]:
         """Rows and pixels that a tile needs beyond its own."""
 
-    @property
-    def planar(self) -> bool:
+    def planar(self, channels: int) -> bool:
         """Whether channels are loaded one by one."""
 
     def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:
@@ -78,13 +77,16 @@ class Taps:
     scales: tuple[int, ...] = ()
     combine: Combine | None = None
     precision: np.dtype[Any] = FLOAT32
-    planar = False
 
     @property
     def halo(self) -> tuple[int, int]:
         """Rows and pixels that a tile needs beyond its own."""
         kh, kw = self.kernels[0].shape
         return self.dilation[0] * (kh - 1), self.dilation[1] * (kw - 1)
+
+    def planar(self, channels: int) -> bool:  # noqa: ARG002
+        """Whether to take channels apart: never."""
+        return False
 
     def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:
         """Return full-width tiles, or narrower ones where a few rows are too many samples."""
@@ -168,7 +170,8 @@ def _product(
     column, row = factors
     down, right = steps
     middle = one_dimension(program, flat, n + (len(row) - 1) * right, down, column)
-    return one_dimension(program, middle, n, right, row)
+    spare = not np.may_share_memory(middle, flat)
+    return one_dimension(program, middle, n, right, row, spare=spare)
 
 
 def _worth_factoring(kernel: Array, column: Array, row: Array) -> bool:

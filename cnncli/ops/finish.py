@@ -40,6 +40,8 @@ class Finish:
         Subtracted from a real response first (the start of a ``minmax`` stretch).
     precision
         Type of real values: float32 or float64.
+    finite
+        Whether all responses are known to be finite.
     """
 
     dtype: np.dtype[Any]
@@ -48,6 +50,7 @@ class Finish:
     bias: Fraction = Fraction(0)
     origin: float = 0.0
     precision: np.dtype[Any] = _FLOAT32
+    finite: bool = False
 
     def stretched(self, low: float, high: float) -> "Finish":
         """Return the finish that maps `low` to black and `high` to white.
@@ -213,7 +216,7 @@ def record_real(program: Program, response: Array, source: Array, finish: Finish
     if finish.mode == "abs":
         program.call(np.absolute, value, value)
     if finish.to_integers:
-        _record_rounding(program, value, finish.dtype)
+        _record_rounding(program, value, finish.dtype, finish.finite)
     return value
 
 
@@ -238,15 +241,18 @@ def _record_division(program: Program, value: Array, scale: Fraction) -> None:
         program.call(np.divide, value, one(top), value)
 
 
-def _record_rounding(program: Program, value: Array, dtype: np.dtype[Any]) -> None:
-    """Record clipping and floor(x + 1/2); NaN becomes the lowest value, black."""
+def _record_rounding(program: Program, value: Array, dtype: np.dtype[Any], finite: bool) -> None:
+    """Record clipping and floor(x + 1/2); NaN becomes the lowest value, black, at some cost."""
     one: Any = value.dtype.type
     info = np.iinfo(dtype)
     top = one(info.max)
     if int(top) > info.max:
         top = np.nextafter(top, one(0))
-    program.call(np.fmax, value, one(info.min), value)
-    program.call(np.fmin, value, top, value)
+    if finite:
+        program.call(np.clip, value, one(info.min), top, value)
+    else:
+        program.call(np.fmax, value, one(info.min), value)
+        program.call(np.fmin, value, top, value)
     program.call(np.add, value, one(0.5), value)
     if info.min < 0:
         program.call(np.floor, value, value)  # the cast truncates: enough where nothing is negative

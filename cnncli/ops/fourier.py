@@ -41,13 +41,16 @@ class Fourier:
     dtype: np.dtype[Any]
     dilation: tuple[int, int]
     whole: bool = False
-    planar = True
 
     @property
     def halo(self) -> tuple[int, int]:
         """Rows and pixels that a tile needs beyond its own."""
         kh, kw = self.kernel.shape
         return self.dilation[0] * (kh - 1), self.dilation[1] * (kw - 1)
+
+    def planar(self, channels: int) -> bool:  # noqa: ARG002
+        """Whether to take channels apart: always."""
+        return True
 
     def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:  # noqa: ARG002 (the grid is fixed)
         """Return what a transform of the best length leaves beside the halo."""

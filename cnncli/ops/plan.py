@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.ops.dtypes import response_range, result_dtype, value_range
+from cnncli.ops.dtypes import is_finite, response_range, result_dtype, value_range
 from cnncli.ops.engines import Engine, Taps, record_kernel
 from cnncli.ops.factors import column_and_row, over_one_denominator, sum_of_products
 from cnncli.ops.finish import narrowest
@@ -132,7 +132,7 @@ def choose(
     banded = _toeplitz_cost(terms, sums)
     if cost <= min(banded, _FOURIER[sums.itemsize]):
         return taps
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
+    if not is_finite(image):
         return taps
     if banded <= _FOURIER[sums.itemsize] and terms is not None:
         return Toeplitz(tuple(terms), sums, dilation)

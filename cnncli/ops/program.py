@@ -41,7 +41,9 @@ class Program:
             function(*arguments)
 
 
-def one_dimension(program: Program, source: Array, n: int, step: int, weights: Array) -> Array:
+def one_dimension(
+    program: Program, source: Array, n: int, step: int, weights: Array, *, spare: bool = False
+) -> Array:
     """Record a 1-D correlation along `step`; return the `n` results.
 
     Boxes are summed by doubling, binomials by repeated pairs, anything else tap by tap.
@@ -58,13 +60,16 @@ def one_dimension(program: Program, source: Array, n: int, step: int, weights: A
         Distance of neighbours in `source`.
     weights
         ``(k,)``.
+    spare
+        Whether `source` may be overwritten.
     """
     k = len(weights)
     if k > 2 and (weights == 1).all():
         return _box(program, source, n, step, k)
     if k > 2 and weights.dtype.kind == "i" and _is_binomial(weights):
-        return _pair_sums(program, source, n, step, k)
-    return taps(program, source, n, [(i * step, w) for i, w in enumerate(weights.tolist())])
+        return _pair_sums(program, source, n, step, k, spare)
+    weighted = [(i * step, w) for i, w in enumerate(weights.tolist())]
+    return taps(program, source, n, weighted, spare=spare)
 
 
 def _is_binomial(weights: Array) -> bool:
@@ -72,12 +77,12 @@ def _is_binomial(weights: Array) -> bool:
     return bool(weights.tolist() == [comb(k - 1, i) for i in range(k)])
 
 
-def _pair_sums(program: Program, source: Array, n: int, step: int, k: int) -> Array:
+def _pair_sums(program: Program, source: Array, n: int, step: int, k: int, spare: bool) -> Array:
     """Record k - 1 sums of neighbours: [1 1] applied k - 1 times is a row of Pascal's triangle."""
-    total = np.empty(n + (k - 2) * step, source.dtype)
+    total = source if spare else np.empty(n + (k - 2) * step, source.dtype)
     for left in range(k - 2, -1, -1):
         m = n + left * step
-        # In place from the second time on: element i is read before i + step is written.
+        # In place, reading ahead: element i + step is read before it is written.
         program.call(np.add, source[:m], source[step : step + m], total[:m])
         source = total
     return total[:n]
@@ -102,11 +107,13 @@ def _box(program: Program, source: Array, n: int, step: int, k: int) -> Array:
     return total[:n]
 
 
-def taps(program: Program, source: Array, n: int, weighted: Sequence[Tap]) -> Array:
+def taps(
+    program: Program, source: Array, n: int, weighted: Sequence[Tap], *, spare: bool = False
+) -> Array:
     """Record a sum of weighted slices; return its `n` results, which may be a view of `source`.
 
     Taps of weight 0 are skipped; taps of equal absolute weight are added and subtracted first and
-    multiplied once, which folds mirrored kernels.
+    multiplied once, which folds mirrored kernels. The sum of two taps goes into a `spare` source.
     """
     kind = source.dtype.type
     groups = _by_weight(weighted)
@@ -118,7 +125,8 @@ def taps(program: Program, source: Array, n: int, weighted: Sequence[Tap]) -> Ar
         offset, sign = groups[0][1][0]
         if sign > 0:
             return source[offset : offset + n]
-    total = np.empty(n, source.dtype)
+    pair = len(groups) == 1 and len(groups[0][1]) == 2
+    total = source[:n] if spare and pair else np.empty(n, source.dtype)
     scratch = np.empty(n, source.dtype) if len(groups) > 1 else total
     _first_group(program, source, total, *groups[0])
     for weight, members in groups[1:]:

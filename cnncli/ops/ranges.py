@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import KernelError, UsageError
+from cnncli.ops.dtypes import is_finite
 from cnncli.ops.factors import nearest_fraction
 from cnncli.ops.finish import Finish, exact, narrowest, record_exact, record_real
 from cnncli.ops.kernels import Filter, NamedFilter, NamedKernel
@@ -174,7 +175,11 @@ def to_pixels(
     result = _record_whole_numbers(program, flat, finish) if flat.dtype.kind in "iu" else None
     if result is None:
         wide = flat.dtype.itemsize == 8
-        finish = replace(finish, precision=np.dtype(np.float64 if wide else np.float32))
+        finish = replace(
+            finish,
+            precision=np.dtype(np.float64 if wide else np.float32),
+            finite=is_finite(flat[np.newaxis]),
+        )
         result = record_real(program, flat, flat, finish)
     with np.errstate(over="ignore", invalid="ignore"):
         program.run()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import ShapeError
-from cnncli.ops.dtypes import response_range, value_range
+from cnncli.ops.dtypes import is_finite, response_range, value_range
 from cnncli.ops.engines import Engine, Taps
 from cnncli.ops.finish import Finish, exact, narrowest, record_exact, record_real
 from cnncli.ops.kernels import Combine
@@ -141,7 +141,7 @@ def apply_combination(
     least, most = min((b[0] for b in bounds), default=0), max((b[1] for b in bounds), default=0)
     sums = narrowest(least, most) if bounds else precision
     engine = Taps(kernels, sums or precision, windows.dilation, scales, combine, precision)
-    goal = replace(finish, precision=precision)
+    goal = replace(finish, precision=precision, finite=is_finite(image))
     if goal.mode == "minmax":
         goal = _stretch(goal, engine, _record_nothing, sizes, windows, threads)
     out = _output(out, sizes.shape, goal.dtype, image)
@@ -156,7 +156,7 @@ def _prepare(
 
     With `whole` the sums of a kernel with a divisor are left undivided.
     """
-    goal = replace(goal, precision=_real_type(response.dtype))
+    goal = replace(goal, precision=_real_type(response.dtype), finite=is_finite(image))
     if response.bounds is None:
         engine = choose(image, response, response.dtype, windows.dilation)
         return engine, _record_nothing if goal.mode == "response" else _real(goal)

@@ -150,7 +150,8 @@ def _worker(
 ) -> Callable[[Place], None]:
     """Return a function that does one tile, with buffers and a program of its own."""
     program = Program()
-    channels = 1 if engine.planar else source.channels
+    planar = engine.planar(source.channels)
+    channels = 1 if planar else source.channels
     recorded = engine.record(program, *tile, channels)
     result = finish(program, recorded.response, recorded.buffer)
     shape = (tile[0], tile[1] * channels)
@@ -158,7 +159,7 @@ def _worker(
         result, shape, (recorded.stride * result.itemsize, result.itemsize), writeable=False
     )
     planes: Sequence[tuple[Source, int | None]] = [(source, None)]
-    if engine.planar and source.channels > 1:
+    if planar and source.channels > 1:
         planes = [(plane, c) for c, plane in enumerate(source.planes())]
     down, across = engine.halo
 
