@@ -149,7 +149,7 @@ class Augmentation(_Record):
 
 
 AUGMENTATIONS = {
-    "digit": Augmentation(shift=2.0, scale=0.12, rotation=12.0, shear=8.0, thicken=0.7, thin=0.4),
+    "digit": Augmentation(shift=2.0, scale=0.12, rotation=12.0, shear=8.0, thicken=0.8, thin=0.5),
     "photo": Augmentation(shift=3.0, scale=0.1, rotation=5.0, flip=True),
 }
 

@@ -1,0 +1,35 @@
+"""Devices and precision."""
+
+import pytest
+import torch
+
+from cnncli.errors import DeviceError
+from cnncli.nn.device import has_fast_bf16, pick_device, use_bf16
+
+
+def test_auto_and_cpu() -> None:
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gpu", "device 'gpu' is unknown; use auto, cpu, cuda or mps"),
+        ("meta", "device 'meta' is not supported"),
+        ("cuda:99", "device 'cuda:99' is not available here; use --device cpu"),
+    ],
+)
+def test_other_devices_are_refused(name: str, message: str) -> None:
+    with pytest.raises(DeviceError, match=message):
+        pick_device(name)
+
+
+def test_precision() -> None:
+    cpu = torch.device("cpu")
+    assert use_bf16("bf16", cpu)
+    assert not use_bf16("fp32", cpu)
+    assert use_bf16("auto", cpu) == has_fast_bf16(cpu)
+    assert not has_fast_bf16(torch.device("mps"))
+    with pytest.raises(DeviceError, match="--precision fp32"):
+        use_bf16("bf16", torch.device("mps"))

@@ -1,0 +1,134 @@
+"""The lesson's network: its numbers, its names, and state dicts of its own class."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnncli.architecture import describe, tensor_shapes
+from cnncli.config import ModelConfig
+from cnncli.errors import CheckpointError
+from cnncli.nn.models import SimpleCNN, build_model
+from cnncli.nn.state_dict import load_network, read_state_dict
+
+
+class LessonCNN(nn.Module):
+    """The class as the lesson writes it, ReLU before pooling and all."""
+
+    def __init__(self, num_classes: int = 10) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels=1, out_channels=16, kernel_size=3, padding=1)
+        self.pool = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.conv2 = nn.Conv2d(in_channels=16, out_channels=32, kernel_size=3, padding=1)
+        self.fc1 = nn.Linear(32 * 7 * 7, 128)
+        self.fc2 = nn.Linear(128, num_classes)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(self.relu(self.conv1(x)))
+        x = self.pool(self.relu(self.conv2(x)))
+        x = x.view(x.size(0), -1)
+        x = self.relu(self.fc1(x))
+        return self.fc2(x)
+
+
+def lesson(seed: int = 1) -> LessonCNN:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return LessonCNN()
+
+
+def batch(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_parameter_count_and_names() -> None:
+    network = build_model(ModelConfig())
+    assert sum(p.numel() for p in network.parameters()) == 206_922
+    assert {name for name, _ in network.named_children()} == {
+        "conv1",
+        "pool",
+        "conv2",
+        "fc1",
+        "fc2",
+        "relu",
+    }
+
+
+@pytest.mark.parametrize(
+    "model",
+    [ModelConfig(), ModelConfig(in_channels=3, height=33, width=18, num_classes=4)],
+    ids=["mnist", "odd sizes"],
+)
+def test_the_description_is_the_network(model: ModelConfig) -> None:
+    network = build_model(model).eval()
+    state = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    assert state == tensor_shapes(model)
+    seen: list[tuple[str, tuple[int, ...]]] = []
+    names = {part: name for name, part in network.named_children() if name != "relu"}
+
+    def note(part: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        seen.append((names[part], tuple(output.shape[1:])))
+
+    for part in names:
+        part.register_forward_hook(note)
+    network(batch(1, model.in_channels, model.height, model.width))
+    assert seen == [(layer.name, layer.output) for layer in describe(model)]
+
+
+def test_a_state_dict_of_the_lessons_class_predicts_the_same(tmp_path: Path) -> None:
+    theirs = lesson().eval()
+    torch.save(theirs.state_dict(), tmp_path / "mnist_cnn.pth")
+    ours = load_network(read_state_dict(tmp_path / "mnist_cnn.pth"))
+    images = batch(16, 1, 28, 28)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images))
+
+
+def test_pooling_before_relu_changes_no_gradient() -> None:
+    theirs, ours = lesson(), SimpleCNN()
+    ours.load_state_dict(theirs.state_dict())
+    for network in (theirs, ours):
+        network(batch(4, 1, 28, 28)).square().sum().backward()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad)
+
+
+def test_wrapped_and_parallel_state_dicts_are_read(tmp_path: Path) -> None:
+    state = {f"module.{name}": tensor for name, tensor in lesson().state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "w.pt")
+    found = read_state_dict(tmp_path / "w.pt")
+    assert found.classes == tuple("0123456789")
+    np.testing.assert_array_equal(found.tensors["fc2.bias"], state["module.fc2.bias"].numpy())
+
+
+def test_a_pickled_model_is_refused_without_running_it(tmp_path: Path) -> None:
+    torch.save(lesson(), tmp_path / "whole.pt")
+    with pytest.raises(CheckpointError, match="without running code from it; write it again"):
+        read_state_dict(tmp_path / "whole.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"a": torch.zeros(3)}, "holds no weights of a SimpleCNN"),
+        ([1, 2, 3], "holds no state dict"),
+        ({"epoch": 3}, "holds no state dict"),
+    ],
+    ids=["other network", "a list", "no tensors"],
+)
+def test_other_content_is_refused(content: object, message: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(CheckpointError, match=message) as caught:
+        read_state_dict(tmp_path / "w.pt")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_broken_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="do not exist"):
+        read_state_dict(tmp_path / "none.pt")
+    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(CheckpointError, match="cannot be read as a state dict"):
+        read_state_dict(tmp_path / "broken.pt")

@@ -1,0 +1,209 @@
+"""The training loop: it learns, it is reproducible, it stops when told, it keeps the best."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnncli.checkpoint import read_checkpoint, write_checkpoint
+from cnncli.config import RECIPES, ModelConfig, Preprocessing, TrainConfig
+from cnncli.nn.datasets import DataSet, open_data
+from cnncli.nn.evaluation import evaluate, logits_of, measure, normalise
+from cnncli.nn.results import to_checkpoint, write_history
+from cnncli.nn.state_dict import load_network
+from cnncli.nn.training import DivergedError, StoppedError, TrainingRun
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def digits() -> DataSet:
+    return open_data("digits", Path()).split_validation(0.1, 0)
+
+
+def start(data: DataSet, recipe: str = "fast", **changes: object) -> TrainingRun:
+    config = replace(RECIPES[recipe], **{"epochs": 1, "precision": "fp32", **changes})
+    return TrainingRun(ModelConfig(), data, config, CPU)
+
+
+@pytest.fixture(scope="module")
+def trained(digits: DataSet) -> TrainingRun:
+    run = start(digits, epochs=6, batch_size=32)
+    for _ in run.epochs():
+        pass
+    return run
+
+
+def test_it_learns_the_digits(trained: TrainingRun, digits: DataSet) -> None:
+    found = evaluate(trained.best_network(), digits.load_test(), digits.preprocessing, CPU)
+    assert found.count == 359
+    assert found.accuracy > 0.94
+    assert [report.epoch for report in trained.reports] == [1, 2, 3, 4, 5, 6]
+    assert trained.reports[-1].train_loss < trained.reports[0].train_loss
+
+
+def test_the_plain_recipe_is_the_lessons_loop(digits: DataSet) -> None:
+    """Two epochs written out by hand, with the same order of pictures, give the same weights."""
+    run = start(digits, "plain", epochs=2)
+    theirs = start(digits, "plain").network
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=0.001)
+    for epoch in range(2):
+        run.epoch = epoch
+        order, variations = run._plan_epoch()
+        assert variations is None
+        for rows in order.split(64):
+            images = (digits.train.images[rows].float() / 255 - 0.1307) / 0.3081
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(theirs(images), digits.train.labels[rows]).backward()
+            optimizer.step()
+    run.epoch = 0
+    for _ in run.epochs():
+        pass
+    for ours, other in zip(run.network.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(ours, other, atol=2e-4, rtol=1e-3)
+
+
+def weights_after(data: DataSet, **changes: object) -> torch.Tensor:
+    run = start(data, **changes)
+    for _ in run.epochs():
+        pass
+    return torch.cat([p.detach().flatten() for p in run.averaged.parameters()])
+
+
+def test_the_same_seed_gives_the_same_weights(digits: DataSet) -> None:
+    assert torch.equal(weights_after(digits), weights_after(digits))
+    assert not torch.equal(weights_after(digits), weights_after(digits, seed=1))
+
+
+def test_the_outside_random_state_neither_matters_nor_changes(digits: DataSet) -> None:
+    torch.manual_seed(5)
+    first = weights_after(digits)
+    assert torch.initial_seed() == 5
+    torch.manual_seed(6)
+    assert torch.equal(first, weights_after(digits))
+
+
+def test_pictures_come_in_another_order_every_epoch(digits: DataSet) -> None:
+    run = start(digits)
+    first, variations = run._plan_epoch()
+    assert sorted(first.tolist()) == list(range(len(digits.train)))
+    assert first.tolist() != sorted(first.tolist())
+    assert variations is not None
+    run.epoch = 1
+    second, others = run._plan_epoch()
+    assert others is not None
+    assert not torch.equal(first, second)
+    assert not torch.equal(variations.theta, others.theta)
+
+
+def test_a_stop_comes_between_two_steps_and_the_run_goes_on(digits: DataSet) -> None:
+    whole = start(digits, epochs=2)
+    list(whole.epochs())
+    run = start(digits, epochs=2)
+    asked: list[int] = []
+
+    def third_step() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    with pytest.raises(StoppedError):
+        list(run.epochs(should_stop=third_step))
+    assert (run.steps, run.position, run.epoch) == (3, 3 * 128, 0)
+    list(run.epochs())
+    for ours, other in zip(whole.averaged.parameters(), run.averaged.parameters(), strict=True):
+        assert torch.equal(ours, other)
+    assert run.reports[0].train_loss == whole.reports[0].train_loss
+
+
+def test_every_step_is_reported(digits: DataSet) -> None:
+    seen: list[tuple[int, int]] = []
+    list(start(digits).epochs(on_step=lambda done, of: seen.append((done, of))))
+    assert seen == [(step, 11) for step in range(1, 12)]  # 1,295 pictures in batches of 128
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_best(digits: DataSet) -> None:
+    run = start(digits, epochs=5, lr=1e30, optimizer="sgd", schedule="constant")
+    with pytest.raises(DivergedError, match="try a lower --lr than 1e"):
+        list(run.epochs())
+
+
+def test_patience_ends_a_run_that_gains_nothing(digits: DataSet) -> None:
+    run = start(digits, "plain", epochs=50, lr=1e-12, patience=2)
+    reports = list(run.epochs())
+    assert len(reports) <= 6
+    assert len(reports) - run.best_epoch == 2
+
+
+def test_the_best_epoch_is_kept(digits: DataSet) -> None:
+    run = start(digits, epochs=3)
+    accuracies = [report.val_accuracy for report in run.epochs()]
+    assert accuracies[run.best_epoch - 1] == max(accuracies)
+    found = evaluate(run.best_network(), run.validation, digits.preprocessing, CPU)
+    assert found.accuracy == max(accuracies)
+
+
+def test_a_validation_part_is_needed() -> None:
+    with pytest.raises(ValueError, match="no validation part"):
+        start(open_data("digits", Path()))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_every_optimizer_takes_a_step_down(optimizer: str, digits: DataSet) -> None:
+    run = start(digits, optimizer=optimizer, epochs=2, lr=0.01, label_smoothing=0.0)
+    first, second = run.epochs()
+    assert second.train_loss < first.train_loss
+
+
+def test_bf16_learns_too(digits: DataSet) -> None:
+    run = start(digits, precision="bf16", epochs=3)
+    assert run.bf16
+    assert list(run.epochs())[-1].val_accuracy > 0.5
+    assert all(p.dtype == torch.float32 for p in run.network.parameters())
+
+
+def test_normalise_by_hand() -> None:
+    black_and_white = torch.tensor([[[[0, 255]]]], dtype=torch.uint8)
+    found = normalise(black_and_white, Preprocessing(mean=(0.5,), std=(0.25,)))
+    assert found.flatten().tolist() == [-2.0, 2.0]
+
+
+def test_measures_by_hand() -> None:
+    found = measure(torch.tensor([[0.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 1]))
+    assert found.accuracy == 0.5
+    assert found.loss == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_the_checkpoint_predicts_what_the_run_did(trained: TrainingRun, tmp_path: Path) -> None:
+    made = to_checkpoint(trained, trained.best, command="cnncli train")
+    write_checkpoint(tmp_path / "w.safetensors", made)
+    read = read_checkpoint(tmp_path / "w.safetensors")
+    images = trained.validation.images
+    expected = logits_of(trained.best_network(), images, read.preprocessing, CPU)
+    found = logits_of(load_network(read), images, read.preprocessing, CPU)
+    torch.testing.assert_close(found, expected)
+    assert TrainConfig.from_dict(read.card["recipe"]) == trained.config
+    assert read.card["best_epoch"] == trained.best_epoch
+    assert read.card["validation"]["accuracy"] == max(r.val_accuracy for r in trained.reports)
+    assert read.card["command"] == "cnncli train"
+
+
+def test_the_history_is_a_table(trained: TrainingRun, tmp_path: Path) -> None:
+    write_history(tmp_path / "h.csv", trained.reports)
+    with (tmp_path / "h.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    assert float(rows[2]["val_loss"]) == trained.reports[2].val_loss
+
+
+@pytest.mark.slow
+def test_the_shipped_weights_are_as_good_as_their_card_says(mnist_folder: Path) -> None:
+    from cnncli.resources import shipped_weights
+
+    shipped = read_checkpoint(shipped_weights())
+    test = open_data("mnist", mnist_folder).load_test()
+    found = evaluate(load_network(shipped), test, shipped.preprocessing, CPU)
+    assert found.count == 10_000
+    assert found.accuracy == pytest.approx(shipped.card["test"]["accuracy"], abs=1e-4)
+    assert found.accuracy >= 0.996
