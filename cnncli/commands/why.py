@@ -149,7 +149,7 @@ def why(
     if as_json:
         _print_record(seen, finding, method, target)
     elif target != "-":
-        result(f"{target}: {' '.join(words)}")
+        result("\n".join([f"{target}: {words[0]}", *words[1:]]))
     if wants_show(show, quiet or as_json, target):
         _show(seen, heat, finding)
 
@@ -171,7 +171,7 @@ def _heat(
     from cnncli.inside.occlusion import occlusion, strongest_window
 
     if method == "occlusion":
-        found = occlusion(engine, seen.network_input, index, patch, seen.nothing())
+        found = occlusion(engine.probabilities, seen.network_input, index, patch, seen.nothing())
         return found.falls, found.opposing if against else found.strongest
     from cnncli.nn.grad_cam import grad_cam
     from cnncli.nn.state_dict import load_network

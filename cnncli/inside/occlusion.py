@@ -4,7 +4,7 @@ The method is occlusion sensitivity (Zeiler and Fergus, "Visualizing and Underst
 Convolutional Networks", 2014, section 4.2). It asks nothing of the network but its answers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import UsageError
-from cnncli.inference import Engine
 
 Array = NDArray[np.float32]
+Ask = Callable[[Array], Array]  # (N, C, H, W) to probabilities (N, K)
 
 MOST_PLACES = 1024  # of the patch; larger pictures are walked in longer steps
 _AT_ONCE = 64  # covered pictures in memory
@@ -58,13 +58,13 @@ class Sensitivity:
     opposing: Region
 
 
-def occlusion(engine: Engine, image: Array, index: int, patch: int, fill: Array) -> Sensitivity:
+def occlusion(ask: Ask, image: Array, index: int, patch: int, fill: Array) -> Sensitivity:
     """Cover a square patch of a picture, place by place, and note what one class loses.
 
     Parameters
     ----------
-    engine
-        Any network.
+    ask
+        Any network: pictures ``(N, C, H, W)`` to probabilities ``(N, K)``.
     image
         Network input ``(C, H, W)``.
     index
@@ -85,12 +85,9 @@ def occlusion(engine: Engine, image: Array, index: int, patch: int, fill: Array)
         If the patch is not smaller than the picture.
     """
     regions = list(patches(image.shape[1], image.shape[2], patch))
-    confidence = float(engine.probabilities(image[np.newaxis])[0, index])
+    confidence = float(ask(image[np.newaxis])[0, index])
     falls = np.concatenate(
-        [
-            confidence - engine.probabilities(batch)[:, index]
-            for batch in _covered(image, regions, fill)
-        ]
+        [confidence - ask(batch)[:, index] for batch in _covered(image, regions, fill)]
     )
     total = np.zeros(image.shape[1:], np.float64)
     count = np.zeros(image.shape[1:], np.int64)

@@ -1,7 +1,7 @@
 """``cnncli why``: what is covered, what it costs, and Grad-CAM against a sum by hand."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import nn
 from cnncli.checkpoint import read_checkpoint
 from cnncli.errors import DeviceError, UsageError
 from cnncli.images import read_picture
-from cnncli.inference import Engine, load_engine
+from cnncli.inference import load_engine
 from cnncli.inside.occlusion import occlusion, patches, strongest_window
 from cnncli.nn.grad_cam import grad_cam
 from cnncli.preprocess import prepare, to_network_input
@@ -26,22 +26,19 @@ DIGIT = sample_image("digit-7-pen.jpg")
 BLACK = np.zeros(1, np.float32)
 
 
-@dataclass(frozen=True)
-class OnePixel:
-    """A network whose second class knows one pixel only."""
+def one_pixel(row: int, column: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a network whose second class knows one pixel only."""
 
-    row: int
-    column: int
-    name: str = "fake"
+    def ask(batch: np.ndarray) -> np.ndarray:
+        share = 1 / (1 + np.exp(-batch[:, 0, row, column]))
+        return np.stack([1 - share, share], axis=1)
 
-    def logits(self, batch: np.ndarray) -> np.ndarray:
-        lit = batch[:, 0, self.row, self.column]
-        return np.stack([np.zeros_like(lit), lit], axis=1)
+    return ask
 
 
 def test_only_patches_over_the_deciding_pixel_cost_anything() -> None:
     image = np.ones((1, 9, 8), np.float32)
-    found = occlusion(Engine(OnePixel(4, 3)), image, 1, 3, BLACK)
+    found = occlusion(one_pixel(4, 3), image, 1, 3, BLACK)
     fall = 1 / (1 + np.exp(-1)) - 0.5
     assert found.confidence == pytest.approx(0.5 + fall)
     assert found.falls[4, 3] == pytest.approx(fall)  # every patch over it costs this much
@@ -56,7 +53,7 @@ def test_only_patches_over_the_deciding_pixel_cost_anything() -> None:
 
 def test_a_class_that_gains_is_cool_and_opposed() -> None:
     image = np.ones((1, 9, 9), np.float32)
-    found = occlusion(Engine(OnePixel(8, 8)), image, 0, 2, BLACK)
+    found = occlusion(one_pixel(8, 8), image, 0, 2, BLACK)
     assert found.falls.min() < 0 == found.falls.max()
     assert (found.opposing.left, found.opposing.top) == (7, 7)
 
