@@ -188,6 +188,7 @@ def _record(prediction: Prediction) -> dict[str, Any]:
         "index": top[0]["index"] if known else None,
         "confidence": top[0]["confidence"] if top else None,
         "top": top,
+        "doubt": None if prediction.doubt is None else round(prediction.doubt, 6),
         "warnings": list(prediction.warnings),
         "error": None if prediction.error is None else str(prediction.error),
     }

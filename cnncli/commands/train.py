@@ -30,6 +30,7 @@ from cnncli.files import atomic_write
 from cnncli.show.console import notice, result
 
 if TYPE_CHECKING:
+    from cnncli.checkpoint import Checkpoint
     from cnncli.nn.datasets import DataSet
     from cnncli.nn.training import TrainingRun
 
@@ -232,6 +233,15 @@ def _save(run: "TrainingRun", job: _Job, *, fresh: bool) -> None:
     write_history(job.beside(".history.csv"), run.reports)
 
 
+def _calibrated(checkpoint: "Checkpoint", run: "TrainingRun") -> "Checkpoint":
+    """Fit the confidence to the validation pictures, and learn what real pictures look like."""
+    from cnncli.inference import calibrate
+
+    held_out = run.validation
+    pixels = held_out.images.permute(0, 2, 3, 1).cpu().numpy()
+    return calibrate(checkpoint, pixels, held_out.labels.cpu().numpy(), engine="torch")
+
+
 def _finish(run: "TrainingRun", job: _Job, started: float) -> None:
     from cnncli.checkpoint import write_checkpoint
     from cnncli.nn.evaluation import evaluate
@@ -241,7 +251,8 @@ def _finish(run: "TrainingRun", job: _Job, started: float) -> None:
     network = run.best_network()
     test = evaluate(network, run.data.load_test(), run.data.preprocessing, run.device)
     if not job.dry_run:
-        write_checkpoint(job.out, to_checkpoint(run, run.best, test=test, command=_command()))
+        trained = to_checkpoint(run, run.best, test=test, command=_command())
+        write_checkpoint(job.out, _calibrated(trained, run))
         picture = draw_curves(
             [report.to_dict() for report in run.reports], f"{run.model.name} on {run.data.name}"
         )

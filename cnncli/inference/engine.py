@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cnncli.architecture import describe
 from cnncli.checkpoint import Checkpoint
 from cnncli.errors import UsageError
+from cnncli.inference.doubt import Doubt
 from cnncli.inference.numpy_engine import NumpyEngine
 
 Array = NDArray[np.float32]
@@ -27,8 +28,8 @@ class Network(Protocol):
     def name(self) -> str:
         """``"numpy"`` or ``"torch"``."""
 
-    def logits(self, batch: Array) -> Array:
-        """Return ``(N, K)`` outputs before softmax for a batch ``(N, C, H, W)``."""
+    def outputs(self, batch: Array) -> tuple[Array, Array]:
+        """Return the last hidden layer ``(N, F)`` and the logits ``(N, K)`` of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,22 @@ class Engine:
         What runs it.
     temperature
         Divides the outputs before softmax, so that a confidence is how often it is right.
+    doubt
+        Tells what is unlike the network's training, if the checkpoint knows it.
     """
 
     network: Network
     temperature: float = 1.0
+    doubt: Doubt | None = None
 
     @property
     def name(self) -> str:
         """``"numpy"`` or ``"torch"``."""
         return self.network.name
 
-    def logits(self, batch: Array) -> Array:
-        """Return the outputs before softmax, float32 ``(N, K)``."""
-        return self.network.logits(batch)
+    def outputs(self, batch: Array) -> tuple[Array, Array]:
+        """Return the last hidden layer ``(N, F)`` and the outputs before softmax ``(N, K)``."""
+        return self.network.outputs(batch)
 
     def probabilities(self, batch: Array) -> Array:
         """Return the probability of each class.
@@ -68,7 +72,13 @@ class Engine:
         Array
             float32 ``(N, K)``; rows sum to 1.
         """
-        return softmax(self.logits(batch) / np.float32(self.temperature))
+        return self.answers(batch)[0]
+
+    def answers(self, batch: Array) -> tuple[Array, NDArray[np.float64] | None]:
+        """Return probabilities ``(N, K)`` and the doubt ``(N,)``, None where it is not known."""
+        hidden, logits = self.network.outputs(batch)
+        doubt = None if self.doubt is None else self.doubt(hidden, logits)
+        return softmax(logits / np.float32(self.temperature)), doubt
 
 
 def softmax(logits: Array) -> Array:
@@ -120,18 +130,29 @@ def load_engine(
         raise UsageError(f"--engine numpy works on the CPU and --device is {device}; leave out one")
     if engine == "auto":
         engine = "numpy" if on_cpu and _is_small(checkpoint, count) else "torch"
-    temperature = temperature_of(checkpoint)
+    temperature, doubt = temperature_of(checkpoint), doubt_of(checkpoint)
     if engine == "numpy":
-        return Engine(NumpyEngine(checkpoint), temperature)
+        return Engine(NumpyEngine(checkpoint), temperature, doubt)
     from cnncli.inference.torch_engine import TorchEngine
 
-    return Engine(TorchEngine(checkpoint, device, jobs), temperature)
+    return Engine(TorchEngine(checkpoint, device, jobs), temperature, doubt)
 
 
 def temperature_of(checkpoint: Checkpoint) -> float:
     """Return the calibration temperature that the model card carries; 1 if it carries none."""
     found = checkpoint.card.get("temperature", 1.0)
     return float(found) if isinstance(found, int | float) and 0 < found < 100 else 1.0
+
+
+def doubt_of(checkpoint: Checkpoint) -> Doubt | None:
+    """Return what the model card knows about real pictures; None if it knows nothing usable."""
+    try:
+        doubt = Doubt.from_dict(checkpoint.card["doubt"])
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+    hidden = checkpoint.tensors["fc2.weight"].shape if checkpoint.model.name == "simple" else None
+    fits = (len(doubt.means), len(doubt.variance)) == hidden
+    return doubt if fits and all(len(row) == len(doubt.variance) for row in doubt.means) else None
 
 
 def _is_small(checkpoint: Checkpoint, count: int) -> bool:

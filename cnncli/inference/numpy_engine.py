@@ -1,5 +1,7 @@
 """The lesson's SimpleCNN on NumPy alone: a prediction without importing torch."""
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,9 +50,10 @@ class NumpyEngine:
         turned = maps.transpose(2, 3, 1, 0).reshape(-1, len(hidden))
         self._hidden = np.ascontiguousarray(turned), tensors["fc1.bias"]
         self._output = np.ascontiguousarray(tensors["fc2.weight"].T), tensors["fc2.bias"]
+        self._scratch: dict[str, Array] = {}
 
-    def logits(self, batch: Array) -> Array:
-        """Return the network's outputs before softmax.
+    def outputs(self, batch: Array) -> tuple[Array, Array]:
+        """Run the network.
 
         Parameters
         ----------
@@ -59,41 +62,57 @@ class NumpyEngine:
 
         Returns
         -------
-        Array
-            float32 ``(N, K)``.
+        hidden, logits
+            float32 ``(N, 128)``, the last hidden layer after ReLU, and ``(N, K)``, the outputs
+            before softmax.
         """
-        chunks = [self._forward(batch[i : i + CHUNK]) for i in range(0, len(batch), CHUNK)]
-        return np.concatenate([np.empty((0, len(self._output[1])), np.float32), *chunks])
+        starts = range(0, max(len(batch), 1), CHUNK)
+        hidden = np.concatenate([self._hidden_layer(batch[i : i + CHUNK]) for i in starts])
+        return hidden, hidden @ self._output[0] + self._output[1]
 
-    def _forward(self, batch: Array) -> Array:
+    def _hidden_layer(self, batch: Array) -> Array:
         maps = batch.transpose(2, 3, 0, 1)  # (H, W, N, C)
         for weights, bias in self._convolutions:
             # Pooling first: the maximum commutes with adding a bias and with ReLU.
-            maps = np.maximum(_pool(_convolve(maps, weights)) + bias, 0)
-        flat = maps.transpose(2, 0, 1, 3).reshape(len(batch), -1)  # (N, H/4 * W/4 * C)
-        hidden = np.maximum(flat @ self._hidden[0] + self._hidden[1], 0)
-        outputs: Array = hidden @ self._output[0] + self._output[1]
-        return outputs
+            maps = _pool(self._convolve(maps, weights))
+            maps += bias
+            np.maximum(maps, 0, out=maps)
+        flat = maps.transpose(2, 0, 1, 3).reshape(
+            len(batch), len(self._hidden[0])
+        )  # (N, H/4 * W/4 * C)
+        hidden: Array = np.maximum(flat @ self._hidden[0] + self._hidden[1], 0)
+        return hidden
+
+    def _convolve(self, maps: Array, weights: Array) -> Array:
+        """Correlate (H, W, N, C) with 3x3 kernels, a border of zeros around: (H, W, N, out)."""
+        height, width, count, channels = maps.shape
+        padded = self._room("padded", (height + 2, width + 2, count, channels))
+        for edge in (padded[0], padded[-1], padded[:, 0], padded[:, -1]):
+            edge.fill(0)
+        padded[1:-1, 1:-1] = maps
+        windows = self._room("windows", (height, width, count, 9 * channels))
+        for tap in range(9):
+            row, column = divmod(tap, 3)
+            windows[..., tap * channels : (tap + 1) * channels] = padded[
+                row : row + height, column : column + width
+            ]
+        product = self._room("product", (height, width, count, weights.shape[1]))
+        flat = windows.reshape(-1, 9 * channels)
+        np.matmul(flat, weights, out=product.reshape(-1, weights.shape[1]))
+        return product
+
+    def _room(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return memory that is kept between calls: fresh pages cost more than the arithmetic."""
+        size = prod(shape)
+        held = self._scratch.get(name)
+        if held is None or held.size < size:
+            held = self._scratch[name] = np.empty(size, np.float32)
+        return held[:size].reshape(shape)
 
 
 def _as_matrix(weight: Array) -> Array:
     """Return kernels (out, in, 3, 3) as a matrix (9 * in, out), windows row by row."""
     return np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)))
-
-
-def _convolve(maps: Array, weights: Array) -> Array:
-    """Correlate (H, W, N, C) with 3x3 kernels, a border of zeros around: (H, W, N, out)."""
-    height, width, count, channels = maps.shape
-    padded = np.zeros((height + 2, width + 2, count, channels), np.float32)
-    padded[1:-1, 1:-1] = maps
-    windows = np.empty((height, width, count, 9 * channels), np.float32)
-    for tap in range(9):
-        row, column = divmod(tap, 3)
-        windows[..., tap * channels : (tap + 1) * channels] = padded[
-            row : row + height, column : column + width
-        ]
-    product: Array = windows.reshape(-1, 9 * channels) @ weights
-    return product.reshape(height, width, count, -1)
 
 
 def _pool(maps: Array) -> Array:

@@ -1,8 +1,8 @@
 """From picture files to predictions: decoded in parallel, predicted in chunks, in input order."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cnncli.checkpoint import Checkpoint
 from cnncli.errors import CnncliError
 from cnncli.images import Picture, read_picture
+from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import Engine
 from cnncli.pipeline import ordered_map
 from cnncli.preprocess import Prepared, prepare, to_network_input
@@ -18,6 +19,7 @@ from cnncli.preprocess import Prepared, prepare, to_network_input
 CHUNK = 128  # pictures that go through the network together; also how late a result may come
 
 UNKNOWN = "unknown"
+UNFAMILIAR = "unfamiliar: it is unlike the pictures that the network has learned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Prediction:
         What the network was shown.
     known
         False if the best class is less likely than was asked for.
+    doubt
+        From 0 to 1: how unlike the training pictures it is; None if the weights cannot tell.
     """
 
     path: Path
@@ -55,6 +59,7 @@ class Prediction:
     error: CnncliError | None = None
     prepared: Prepared | None = None
     known: bool = True
+    doubt: float | None = None
 
     @property
     def label(self) -> str | None:
@@ -123,22 +128,33 @@ class Predictor:
         self, chunk: Sequence[tuple[Path, Prepared | CnncliError]]
     ) -> Iterator[Prediction]:
         pixels = [prepared.pixels for _, prepared in chunk if isinstance(prepared, Prepared)]
-        rows = iter(self._probabilities(pixels))
+        rows = iter(self._answers(pixels))
         for path, prepared in chunk:
             if isinstance(prepared, Prepared):
-                yield self._prediction(path, prepared, next(rows))
+                yield self._prediction(path, prepared, *next(rows))
             else:
                 yield Prediction(path, error=prepared)
 
-    def _probabilities(self, pixels: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def _answers(
+        self, pixels: list[NDArray[np.uint8]]
+    ) -> Iterable[tuple[NDArray[np.float32], float | None]]:
         if not pixels:
-            return np.empty((0, len(self.checkpoint.classes)), np.float32)
+            return ()
         batch = to_network_input(np.stack(pixels), self.checkpoint.preprocessing)
-        return self.engine.probabilities(batch)
+        shares, doubt = self.engine.answers(batch)
+        return zip(shares, repeat(None) if doubt is None else doubt.tolist(), strict=False)
 
-    def _prediction(self, path: Path, prepared: Prepared, row: NDArray[np.float32]) -> Prediction:
+    def _prediction(
+        self, path: Path, prepared: Prepared, row: NDArray[np.float32], doubt: float | None
+    ) -> Prediction:
+        if prepared.blank:  # nothing was seen, and nothing follows from it
+            row = np.full_like(row, 1 / len(row))
+            doubt = None if doubt is None else 1.0
         best = np.argsort(-row, kind="stable")[: self.top]
         classes = self.checkpoint.classes
         top = tuple(Guess(classes[index], int(index), float(row[index])) for index in best)
         known = top[0].confidence >= self.min_confidence
-        return Prediction(path, top, prepared.warnings, None, prepared, known)
+        warnings = prepared.warnings
+        if doubt is not None and doubt >= FLAGGED and not prepared.blank:
+            warnings = (*warnings, UNFAMILIAR)
+        return Prediction(path, top, warnings, None, prepared, known, doubt)

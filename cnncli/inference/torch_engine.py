@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
 
+Array = NDArray[np.float32]
+
 CHUNK = 512  # pictures at once: enough to keep every core busy, little memory
 
 
@@ -41,13 +43,31 @@ class TorchEngine:
         self._device = pick_device(device)
         self._model = load_network(checkpoint).to(self._device)
 
-    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the network's outputs before softmax: ``(N, C, H, W)`` to ``(N, K)``."""
+    def outputs(self, batch: Array) -> tuple[Array, Array]:
+        """Run the network.
+
+        Parameters
+        ----------
+        batch
+            float32 ``(N, C, H, W)``, normalised.
+
+        Returns
+        -------
+        hidden, logits
+            float32 ``(N, F)``, the input of the last layer, and ``(N, K)``, the outputs before
+            softmax.
+        """
         import torch
 
-        with torch.inference_mode():
-            parts: list[Any] = [
-                self._model(torch.from_numpy(batch[i : i + CHUNK]).to(self._device)).float().cpu()
-                for i in range(0, max(len(batch), 1), CHUNK)
-            ]
-        return np.asarray(torch.cat(parts).numpy(), np.float32)
+        seen: list[Any] = []
+        last = [layer for layer in self._model.modules() if isinstance(layer, torch.nn.Linear)][-1]
+        hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].cpu()))
+        try:
+            with torch.inference_mode():
+                parts = [
+                    self._model(torch.from_numpy(batch[i : i + CHUNK]).to(self._device)).cpu()
+                    for i in range(0, max(len(batch), 1), CHUNK)
+                ]
+        finally:
+            hook.remove()
+        return torch.cat(seen).numpy(), torch.cat(parts).numpy()

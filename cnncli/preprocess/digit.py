@@ -50,7 +50,7 @@ def read_digit(colours: NDArray[np.uint8], height: int, width: int) -> Reading:
     image = shrink(colours, WORKING_SIDE)
     found = locate(image)
     if found is None:
-        blank = ("blank: nothing stands out from the background",)
+        blank = ("blank: no stroke stands out from the background",)
         return np.zeros((height, width), np.uint8), blank, None
     pixels = place(ink_coverage(image, found), height, width)
     return pixels, tuple(_doubts(found)), _full_box(found, colours.shape[:2])

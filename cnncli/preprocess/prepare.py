@@ -33,6 +33,11 @@ class Prepared:
     warnings: tuple[str, ...] = ()
     box: Box | None = None
 
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was found in the picture."""
+        return any(warning.startswith("blank:") for warning in self.warnings)
+
 
 def prepare(picture: Picture, preprocessing: Preprocessing, how: str = "auto") -> Prepared:
     """Turn a picture into what a network was trained on.

@@ -1,0 +1,77 @@
+"""Confidence that is as often right as it says, and doubt: both learned from validation data."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.checkpoint import Checkpoint
+from cnncli.inference.doubt import fit_doubt
+from cnncli.inference.engine import load_engine, softmax
+from cnncli.preprocess import to_network_input
+
+LOWEST, HIGHEST = 0.1, 10.0  # temperatures beyond these come from too few errors to tell
+
+
+def calibrate(
+    checkpoint: Checkpoint,
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    engine: str = "auto",
+) -> Checkpoint:
+    """Return a checkpoint whose card carries a temperature and, if there is data enough, doubt.
+
+    Parameters
+    ----------
+    checkpoint
+        A trained network.
+    pixels
+        Validation pictures that it has not learned from, uint8 ``(N, H, W, C)``.
+    labels
+        ``(N,)``: index of what each shows.
+    engine
+        What runs the network; see :func:`~cnncli.inference.engine.load_engine`.
+
+    Returns
+    -------
+    Checkpoint
+        The same weights; in the card ``temperature`` and ``doubt``.
+    """
+    if len(labels) == 0:
+        return checkpoint
+    batch = to_network_input(pixels, checkpoint.preprocessing)
+    hidden, logits = load_engine(checkpoint, engine, count=len(labels)).outputs(batch)
+    card = {**checkpoint.card, "temperature": round(fit_temperature(logits, labels), 4)}
+    if doubt := fit_doubt(hidden, logits, labels):
+        card["doubt"] = doubt.to_dict()
+    return replace(checkpoint, card=card)
+
+
+def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Return the temperature under which the true classes are likeliest.
+
+    ``softmax(logits / T)`` keeps the order of the classes, so that no answer changes (Guo et
+    al., 2017, arXiv 1706.04599, section 4.2). The loss is convex in ``1 / T``: a golden-section
+    search finds its minimum.
+
+    Parameters
+    ----------
+    logits
+        ``(N, K)`` of validation pictures.
+    labels
+        ``(N,)``.
+    """
+    ratio = (5**0.5 - 1) / 2
+    low, high = 1 / HIGHEST, 1 / LOWEST
+    while high - low > 1e-4:
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        if _loss(logits, labels, left) < _loss(logits, labels, right):
+            high = right
+        else:
+            low = left
+    return 2 / (low + high)
+
+
+def _loss(logits: NDArray[np.float32], labels: NDArray[np.int64], sharpness: float) -> float:
+    shares = softmax(logits * np.float32(sharpness))[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(shares, 1e-12)).mean())
