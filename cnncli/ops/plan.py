@@ -14,7 +14,7 @@ from cnncli.ops.dtypes import is_finite, response_range, result_dtype, value_ran
 from cnncli.ops.engines import Engine, Taps, record_kernel
 from cnncli.ops.factors import column_and_row, over_one_denominator, sum_of_products
 from cnncli.ops.finish import narrowest
-from cnncli.ops.fourier import Fourier, is_exact
+from cnncli.ops.fourier import Fourier, is_exact, nanoseconds
 from cnncli.ops.program import Program
 from cnncli.ops.toeplitz import Toeplitz
 
@@ -71,11 +71,10 @@ class Response:
         return self.bounds is not None
 
 
-# Nanoseconds a sample, one core: what a call on a value of so many bytes costs, and what the
-# others cost by taps and by precision. Measured on an AMD EPYC; only their ratios matter.
-_CALL = {2: 0.035, 4: 0.07, 8: 0.15}
-_TOEPLITZ = {4: (0.65, 0.016), 8: (1.3, 0.032)}
-_FOURIER = {4: 5.5, 8: 11.0}
+# Nanoseconds a sample, one core: what a call on a value of so many bytes costs, and what a
+# separable term costs, fixed and for each tap. Measured on an AMD EPYC; only ratios matter.
+_CALL = {2: 0.06, 4: 0.12, 8: 0.25}
+_TOEPLITZ = {4: (0.4, 0.018), 8: (0.8, 0.036)}
 _MANY_TAPS = 400  # beyond, one by one is never cheapest, and counting them costs time itself
 
 
@@ -93,15 +92,20 @@ def understand(image: Array, kernel: Array, outside: float) -> Response:
     low, high = value_range(image)
     low, high = min(low, int(outside)), max(high, int(outside))
     bounds = response_range(weights, low, high)
-    if kernel.dtype.kind == "f":
-        sums = narrowest(*bounds)
-        if (
-            sums is None
-            or sums.itemsize > 4
-            or _taps_cost(weights, sums) > _real_cost(kernel, dtype)
-        ):
-            return Response(kernel, 1, dtype, None)
+    if kernel.dtype.kind == "f" and not _pays_in_integers(kernel, weights, dtype, bounds):
+        return Response(kernel, 1, dtype, None)
     return Response(weights, divisor, dtype, bounds)
+
+
+def _pays_in_integers(
+    kernel: Array, weights: Array, dtype: np.dtype[Any], bounds: tuple[int, int]
+) -> bool:
+    """Whether whole numbers of at most 32 bits are no slower than the floats that they stand for."""
+    sums = narrowest(*bounds)
+    if sums is None or sums.itemsize > 4:
+        return False
+    others = min(_toeplitz_cost(sum_of_products(kernel, most=4), dtype), _taps_cost(kernel, dtype))
+    return _taps_cost(weights, sums) <= others
 
 
 def choose(
@@ -123,18 +127,19 @@ def choose(
     kernel = response.kernel
     taps = Taps((kernel,), sums, dilation)
     cost = _taps_cost(kernel, sums)
+    size = image.shape[0], image.shape[1]
     if response.exact:
+        double = np.dtype(np.float64)
         largest = max(map(abs, value_range(image)))
-        if cost > _FOURIER[8] and is_exact(kernel, taps.halo, largest):
-            return Fourier(kernel, np.dtype(np.float64), dilation, whole=True)
+        if cost > nanoseconds(size, taps.halo, double) and is_exact(kernel, taps.halo, largest):
+            return Fourier(kernel, double, dilation, whole=True)
         return taps
     terms = sum_of_products(kernel, most=4)
     banded = _toeplitz_cost(terms, sums)
-    if cost <= min(banded, _FOURIER[sums.itemsize]):
+    transformed = nanoseconds(size, taps.halo, sums)
+    if cost <= min(banded, transformed) or not is_finite(image):
         return taps
-    if not is_finite(image):
-        return taps
-    if banded <= _FOURIER[sums.itemsize] and terms is not None:
+    if banded <= transformed and terms is not None:
         return Toeplitz(tuple(terms), sums, dilation)
     return Fourier(kernel, sums, dilation)
 
@@ -155,11 +160,6 @@ def _toeplitz_cost(terms: list[tuple[Array, Array]] | None, sums: np.dtype[Any])
         return float("inf")
     fixed, each = _TOEPLITZ[sums.itemsize]
     return len(terms) * (fixed + each * sum(map(len, terms[0])))
-
-
-def _real_cost(kernel: Array, dtype: np.dtype[Any]) -> float:
-    terms = sum_of_products(kernel, most=4)
-    return min(_toeplitz_cost(terms, dtype), _FOURIER[dtype.itemsize], _taps_cost(kernel, dtype))
 
 
 def explain(engine: Engine, response: Response, threads: int) -> Plan:
