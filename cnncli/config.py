@@ -230,7 +230,7 @@ def data_folder() -> Path:
 
 
 JPEG_QUALITY = 90  # of filtered pictures; Pillow's own default, 75, shows blocks around edges
-MAX_PIXELS = 2**29  # 536 megapixels, 1.6 GB of RGB: more is a mistake or a bomb
+MAX_PIXELS = 2**28  # 268 megapixels, 0.8 GB of RGB: more is a mistake or a bomb
 
 
 def max_pixels() -> int:

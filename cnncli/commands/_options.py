@@ -1,5 +1,6 @@
 """Options that several commands share, declared once."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -67,5 +68,24 @@ Weights = Annotated[
 Device = Annotated[
     str,
     typer.Option("--device", envvar="CNNCLI_DEVICE", help="auto, cpu, cuda (or cuda:N), mps."),
+]
+
+
+def _allow_pixels(number: int) -> int:
+    # Pictures are decoded in many places and threads; the environment reaches all of them.
+    os.environ["CNNCLI_MAX_PIXELS"] = str(number)
+    return number
+
+
+MaxPixels = Annotated[
+    int,
+    typer.Option(
+        "--max-pixels",
+        min=1,
+        metavar="N",
+        envvar="CNNCLI_MAX_PIXELS",
+        callback=_allow_pixels,
+        help="Refuse larger pictures; a small file can claim any size.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]

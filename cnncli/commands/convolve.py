@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.commands._options import Jobs, Json, OptionalImages, Output, Quiet, Show, Verbose
+from cnncli.commands._options import (
+    Jobs,
+    Json,
+    MaxPixels,
+    OptionalImages,
+    Output,
+    Quiet,
+    Show,
+    Verbose,
+)
+from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,6 +111,7 @@ def convolve(
     output: Output = None,
     show: Show = None,
     jobs: Jobs = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnncli.commands._options import Json, Output, Quiet, Show, Weights
+from cnncli.commands._options import Json, MaxPixels, Output, Quiet, Show, Weights
 from cnncli.commands._seen import Image, read_one, wants_show
+from cnncli.config import MAX_PIXELS
 
 if TYPE_CHECKING:
     from cnncli.commands._seen import Answer, Seen
@@ -29,6 +30,7 @@ def features(
     ] = None,
     output: Output = None,
     show: Show = None,
+    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.commands._options import Images, Jobs, Json, Output, Quiet, Show
+from cnncli.commands._options import Images, Jobs, Json, MaxPixels, Output, Quiet, Show
+from cnncli.config import MAX_PIXELS
 
 if TYPE_CHECKING:
     from cnncli.commands._batch import Changed
@@ -50,6 +51,7 @@ def pool(
     output: Output = None,
     show: Show = None,
     jobs: Jobs = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

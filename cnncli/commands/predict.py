@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnncli.commands._options import Device, Images, Jobs, Json, Quiet, Weights
+from cnncli.commands._options import Device, Images, Jobs, Json, MaxPixels, Quiet, Weights
+from cnncli.config import MAX_PIXELS
 from cnncli.errors import BatchError, CnncliError, UsageError
 from cnncli.show.console import notice, result
 
@@ -58,6 +59,7 @@ def predict(
     ] = "auto",
     device: Device = "auto",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table of commas.")] = False,
+    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
     as_json: Json = False,
     jobs: Jobs = 0,
     quiet: Quiet = False,

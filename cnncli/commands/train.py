@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnncli.commands._options import Device, Json, Quiet
+from cnncli.commands._options import Device, Json, MaxPixels, Quiet
 from cnncli.config import (
+    MAX_PIXELS,
     RECIPES,
     ModelConfig,
     ModelName,
@@ -87,6 +88,7 @@ def train(
     limit: Annotated[
         int | None, typer.Option(min=2, help="Use only so many of the training pictures.")
     ] = None,
+    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
     json_lines: Json = False,
     quiet: Quiet = False,
 ) -> None:

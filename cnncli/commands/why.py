@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnncli.commands._options import Json, Output, Quiet, Show, Weights
+from cnncli.commands._options import Json, MaxPixels, Output, Quiet, Show, Weights
 from cnncli.commands._seen import Image, Seen, read_one, wants_show
+from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
 from cnncli.show.console import result
 from cnncli.show.text import printable
@@ -119,6 +120,7 @@ def why(
     ] = None,
     output: Output = None,
     show: Show = None,
+    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

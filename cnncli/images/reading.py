@@ -2,6 +2,7 @@
 
 import io
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +16,17 @@ from cnncli.images.picture import Picture
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _KEPT = ("icc_profile", "dpi", "comment", "compression")  # a result takes them over
+
+# Formats that are pixels and nothing else. Pillow knows more, and some of them run programs (an
+# EPS is handed to Ghostscript) or draw vectors. Those of the first line need no further plug-in.
+_FORMATS = (
+    *("PNG", "JPEG", "BMP", "DIB", "GIF", "PPM"),
+    *("TIFF", "WEBP", "AVIF", "JPEG2000", "ICO", "QOI", "TGA"),
+)
+
+# A stream may be as long as the largest picture is without compression, and some metadata.
+_MAX_BYTES_PER_PIXEL = 8  # four channels of 16 bits
+_MAX_OTHER_BYTES = 64 << 20
 
 # What Pillow may decode to, and the mode in which cnncli works. Only the nearest mode without
 # loss is used: a palette becomes the colours it stands for, bilevel becomes 0 and 255.
@@ -69,12 +81,13 @@ def read_picture(source: Path | str) -> Picture:
 
 def _open(source: Path | str, name: str) -> BinaryIO:
     if str(source) == "-":
-        data = sys.stdin.buffer.read()
-        if not data:
-            raise ImageReadError("stdin is empty; pipe a picture into it")
-        return io.BytesIO(data)
+        return _in_memory(sys.stdin.buffer, name)
     try:
-        return Path(source).open("rb")
+        file = Path(source).open("rb")  # noqa: SIM115 (the caller closes it)
+        if file.seekable():
+            return file
+        with file:  # a pipe with a name, such as the shell's <(command)
+            return _in_memory(file, name)
     except FileNotFoundError:
         raise ImageReadError(f"{name}: no such file; check the path") from None
     except IsADirectoryError:
@@ -85,14 +98,30 @@ def _open(source: Path | str, name: str) -> BinaryIO:
         ) from None
 
 
+def _in_memory(stream: BinaryIO, name: str) -> BinaryIO:
+    """Read a stream that cannot be rewound, up to what the largest picture allowed may take."""
+    most = _MAX_BYTES_PER_PIXEL * max_pixels() + _MAX_OTHER_BYTES
+    data = stream.read(most + 1)
+    if not data:
+        raise ImageReadError(f"{name} is empty; pipe a picture into it")
+    if len(data) > most:
+        raise ImageReadError(
+            f"{name} sends more than {most} bytes, more than {max_pixels()} pixels need; "
+            "raise --max-pixels if it is a picture"
+        )
+    return io.BytesIO(data)
+
+
 def _decode(file: BinaryIO, name: str) -> Picture:
     try:
         return _decode_pnm(file, name) or _decode_pillow(file, name)
-    # Decoders raise whatever the damage leads to.
-    except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError) as error:
-        raise ImageReadError(f"{name} is damaged or cut off ({error}); get a whole copy") from None
+    except ImageReadError:
+        raise
     except MemoryError:
         raise ImageReadError(f"{name} does not fit into memory; scale it down first") from None
+    except Exception as error:  # decoders raise whatever the damage leads to
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ImageReadError(f"{name} is damaged or cut off ({reason}); get a whole copy") from None
 
 
 def _decode_pnm(file: BinaryIO, name: str) -> Picture | None:
@@ -108,9 +137,14 @@ def _decode_pnm(file: BinaryIO, name: str) -> Picture | None:
 def _decode_pillow(file: BinaryIO, name: str) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
-    Image.MAX_IMAGE_PIXELS = None  # the limit is checked here, with a message that helps
+    # Pillow's own check also sees a picture inside another one (an ICO's PNG); up to twice its
+    # limit it only warns, and the check below refuses with a message that helps.
+    Image.MAX_IMAGE_PIXELS = max_pixels()
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     try:
-        image = Image.open(file)
+        image = Image.open(file, formats=_FORMATS)
+    except Image.DecompressionBombError:
+        raise _too_large(name, f"claims more than {2 * max_pixels()} pixels") from None
     except UnidentifiedImageError:
         raise ImageReadError(
             f"{name} is not a picture that can be read; give a PNG, JPEG, TIFF, WebP, BMP, "
@@ -120,16 +154,22 @@ def _decode_pillow(file: BinaryIO, name: str) -> Picture:
         _check_size(image.size, name)
         info = _info(image)
         image.load()
+        _check_size(image.size, name)  # an ICO's directory need not tell the truth
         return _to_picture(image, info, name)
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > max_pixels():
-        raise ImageReadError(
-            f"{name} has {width}x{height} pixels and the limit is {max_pixels()}; "
-            "set CNNCLI_MAX_PIXELS to allow more"
-        )
+        raise _too_large(name, f"has {width}x{height} pixels")
+    if width < 1 or height < 1:
+        raise ImageReadError(f"{name} has {width}x{height} pixels; give a picture that has some")
+
+
+def _too_large(name: str, what: str) -> ImageReadError:
+    return ImageReadError(
+        f"{name} {what} and the limit is {max_pixels()}; raise it with --max-pixels if you trust it"
+    )
 
 
 def _to_picture(image: Any, info: dict[str, Any], name: str) -> Picture:

@@ -237,5 +237,5 @@ def test_missing_and_folder(tmp_path: Path) -> None:
 def test_more_pixels_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNCLI_MAX_PIXELS", "5")
     for name in ("a.png", "a.pgm"):
-        with pytest.raises(ImageReadError, match="3x2 pixels and the limit is 5; set CNNCLI_MAX"):
+        with pytest.raises(ImageReadError, match="3x2 pixels and the limit is 5; raise"):
             read_picture(saved(tmp_path, Image.fromarray(GREY), name))
