@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-all check format clean
+.PHONY: help demo test test-all check format docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ check: $(VENV)/.dev  ## ruff and mypy
 format: $(VENV)/.dev  ## let ruff format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev  ## rebuild docs/cli.md, and the output and pictures in README and docs
+	$(BIN)/python docs/build.py
 
 clean:  ## remove the virtual environment and what was written
 	rm -rf $(VENV) demo-output build dist

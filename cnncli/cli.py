@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cnncli.commands.convolve import convolve
+from cnncli.commands.demo import demo
 from cnncli.commands.doctor import doctor, version_lines
 from cnncli.commands.features import features
 from cnncli.commands.filters import filters
@@ -60,6 +61,7 @@ app.command()(features)
 app.command()(why)
 app.command(short_help="Say what is in pictures, and how sure that is.")(predict)
 app.command()(summary)
+app.command()(demo)
 app.command()(doctor)
 
 

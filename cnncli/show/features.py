@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 
 _CELL = 84  # pixels of a map's side: 3 x 28, 6 x 14 and 12 x 7
-_LARGE_CELL = 224  # of a layer shown alone
 _COLUMNS = 16
-_LARGE_COLUMNS = 4
+# A layer shown alone: side and columns of few maps, and of many.
+_FEW, _LARGE_CELL, _LARGE_COLUMNS = 16, 224, 4
+_MANY_CELL, _MANY_COLUMNS = 140, 8
 _PICTURE = 168  # pixels of the side of what stands above: 6 x 28
 _UNIT = 22  # pixels of one number of a fully connected layer
 _UNITS = 64  # of them in a row
@@ -159,7 +160,7 @@ def _output(name: str, value: float, colour: NDArray[np.uint8], *, percent: bool
 
 def _maps(stage: Stage, *, large: bool, kernels: bool) -> Pixels:
     """Draw all maps of a stage; the number of each stands under it where there are several."""
-    side = _LARGE_CELL if large else _CELL
+    side, columns = _layout(len(stage.values), large)
     limit = largest(stage.values)
     cells = []
     for number, values in enumerate(stage.values):
@@ -169,7 +170,14 @@ def _maps(stage: Stage, *, large: bool, kernels: bool) -> Pixels:
         if kernels and stage.kernels is not None:
             cell = _with_kernels(cell, stage.kernels[number], largest(stage.kernels), large=large)
         cells.append(cell)
-    return grid(cells, _LARGE_COLUMNS if large else _COLUMNS, 10 if large else 6)
+    return grid(cells, columns, 10 if large else 6)
+
+
+def _layout(count: int, large: bool) -> tuple[int, int]:
+    """Return side and columns of the cells."""
+    if not large:
+        return _CELL, _COLUMNS
+    return (_LARGE_CELL, _LARGE_COLUMNS) if count <= _FEW else (_MANY_CELL, _MANY_COLUMNS)
 
 
 def _with_kernels(map_cell: Pixels, kernels: Array, limit: float, *, large: bool) -> Pixels:
