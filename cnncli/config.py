@@ -135,6 +135,8 @@ class Augmentation(_Record):
         Degrees, to either side.
     thicken, thin
         Share of a one-pixel dilation or erosion that is mixed in: the stroke's width.
+    stroke_share
+        Share of the pictures whose stroke width is varied.
     flip
         Whether half of the pictures are mirrored left to right.
     """
@@ -145,11 +147,12 @@ class Augmentation(_Record):
     shear: float = 0.0
     thicken: float = 0.0
     thin: float = 0.0
+    stroke_share: float = 0.5
     flip: bool = False
 
 
 AUGMENTATIONS = {
-    "digit": Augmentation(shift=2.0, scale=0.12, rotation=12.0, shear=8.0, thicken=0.8, thin=0.5),
+    "digit": Augmentation(shift=2.0, scale=0.1, rotation=10.0, shear=8.0, thicken=0.8, thin=0.5),
     "photo": Augmentation(shift=3.0, scale=0.1, rotation=5.0, flip=True),
 }
 
@@ -174,6 +177,8 @@ class TrainConfig(_Record):
         Decay a step of the averaged weights that are validated and kept; 0 keeps the last ones.
     augment
         Whether training pictures are varied.
+    balance
+        Whether rare classes count more, where one class has twice the pictures of another.
     precision
         ``"bf16"`` computes layers in bfloat16 (weights stay float32); ``"auto"`` where it is fast.
     epochs
@@ -195,6 +200,7 @@ class TrainConfig(_Record):
     label_smoothing: float = 0.1
     ema_decay: float = 0.995
     augment: bool = True
+    balance: bool = True
     precision: PrecisionName = "auto"
     epochs: int = 10
     val_split: float = 0.1
@@ -215,6 +221,7 @@ RECIPES = {
         label_smoothing=0.0,
         ema_decay=0.0,
         augment=False,
+        balance=False,
         precision="fp32",
     ),
 }

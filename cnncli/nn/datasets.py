@@ -111,7 +111,7 @@ def open_data(
         return _digits()
     if source := SOURCES.get(name):
         return _named(source, root)
-    folder = Path(name).expanduser()
+    folder = Path(name).expanduser().resolve()  # the name that a resumed run finds it by
     if not folder.is_dir():
         raise DataError(
             f"--data {name} is neither a folder nor a data set; known: {', '.join(NAMES)}"

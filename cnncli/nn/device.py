@@ -6,7 +6,7 @@ from cnncli.config import PrecisionName
 from cnncli.errors import DeviceError
 
 
-def pick_device(name: str) -> torch.device:
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
     """Return the device that a name stands for.
 
     Parameters
@@ -14,6 +14,8 @@ def pick_device(name: str) -> torch.device:
     name
         ``"auto"`` (a CUDA GPU if there is one, else the CPU: networks this small gain nothing
         from Apple's MPS), ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+    local_rank
+        Number of this process on its machine: which GPU ``"auto"`` and ``"cuda"`` take.
 
     Raises
     ------
@@ -21,7 +23,9 @@ def pick_device(name: str) -> torch.device:
         If the name is unknown or the device is not there.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)
     except RuntimeError as error:

@@ -19,7 +19,8 @@ from cnncli.errors import CnncliError
 from cnncli.nn.augment import Variations, draw_variations, vary_strokes, warp
 from cnncli.nn.datasets import DataSet
 from cnncli.nn.device import use_bf16
-from cnncli.nn.evaluation import evaluate, normalise
+from cnncli.nn.distributed import World
+from cnncli.nn.evaluation import Metrics, logits_of, normalise
 from cnncli.nn.models import build_model
 from cnncli.nn.schedule import learning_rate
 from cnncli.nn.splits import Split
@@ -88,14 +89,22 @@ class TrainingRun:
         The recipe.
     device
         Where to compute.
+    world
+        This process among those that share the run; every batch is parted between them.
     """
 
     def __init__(
-        self, model: ModelConfig, data: DataSet, config: TrainConfig, device: torch.device
+        self,
+        model: ModelConfig,
+        data: DataSet,
+        config: TrainConfig,
+        device: torch.device,
+        world: World | None = None,
     ) -> None:
         if data.validation is None:
             raise ValueError("the data set has no validation part")
         self.model, self.data, self.config, self.device = model, data, config, device
+        self.world = world or World()
         self.bf16 = use_bf16(config.precision, device)
         self.train = _on_device(data.train, device)
         self.validation = _on_device(data.validation, device)
@@ -104,6 +113,8 @@ class TrainingRun:
         if config.ema_decay:
             self.averaged = self._place(initial_network(model, config.seed))
         self.optimizer = make_optimizer(self.network, config)
+        self.parallel = self._join(self.network)
+        self.class_weights = class_weights(self.train.labels, model.num_classes, config)
         self.epoch = 0  # finished epochs
         self.position = 0  # pictures of the current epoch that are done
         self.steps = 0
@@ -149,6 +160,20 @@ class TrainingRun:
             trained = time.perf_counter() - start
             yield self._close_epoch(start, (len(self.train) - first) / trained)
 
+    def evaluate(self, network: nn.Module, split: Split) -> Metrics:
+        """Return a network's loss and accuracy; each process sees its share of the pictures.
+
+        Nothing is padded, so that no picture counts twice.
+        """
+        rows = self.world.share(torch.arange(len(split), device=split.labels.device))
+        labels = split.labels[rows].cpu()
+        preprocessing = self.data.preprocessing
+        logits = logits_of(network, split.images[rows], preprocessing, self.device)
+        loss = functional.cross_entropy(logits, labels, reduction="sum")
+        right = (logits.argmax(1) == labels).sum()
+        sums = self.world.sum(torch.stack([loss, right]).double()) / len(split)
+        return Metrics(float(sums[0]), float(sums[1]), len(split))
+
     def best_network(self) -> nn.Module:
         """Return the network of the best epoch, on the run's device, in evaluation mode."""
         network = self._place(build_model(self.model))
@@ -157,6 +182,11 @@ class TrainingRun:
 
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def _join(self, network: nn.Module) -> nn.Module:
+        if self.world.size == 1:
+            return network
+        return nn.parallel.DistributedDataParallel(network)
 
     def _is_out_of_patience(self) -> bool:
         return 0 < self.config.patience <= self.epoch - self.best_epoch
@@ -168,14 +198,14 @@ class TrainingRun:
     ) -> None:
         order, variations = self._plan_epoch()
         size = self.config.batch_size
-        self.network.train()
+        self.parallel.train()
         while self.position < len(self.train):
-            rows = slice(self.position, self.position + size)
-            self._step(order[rows], rows, variations)
-            self.position = min(rows.stop, len(self.train))
+            end = min(self.position + size, len(self.train))
+            self._step(torch.arange(self.position, end), order, variations)
+            self.position = end
             if on_step:
-                on_step(-(-self.position // size), self.steps_per_epoch)
-            if should_stop and should_stop():
+                on_step(-(-end // size), self.steps_per_epoch)
+            if should_stop and self.world.any(should_stop()):
                 raise StoppedError
 
     def _plan_epoch(self) -> tuple[Tensor, Variations | None]:
@@ -191,16 +221,32 @@ class TrainingRun:
         moved = Variations(drawn.theta.to(self.device), drawn.stroke.to(self.device))
         return order.to(self.device), moved
 
-    def _step(self, index: Tensor, rows: slice, variations: Variations | None) -> None:
-        config = self.config
+    def _step(self, batch: Tensor, order: Tensor, variations: Variations | None) -> None:
+        """Learn from the pictures at the positions `batch` of the epoch's order."""
+        rows = self.world.share(batch).to(self.device)
+        index = order[rows]
         images, labels = self.train.images[index], self.train.labels[index]
         if variations is not None:
             images = self._vary(images, variations.theta[rows], variations.stroke[rows])
         with self._autocast():
-            logits = self.network(normalise(images, self.data.preprocessing))
+            logits = self.parallel(normalise(images, self.data.preprocessing))
         logits = logits.float()
-        loss = functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = functional.cross_entropy(
+            logits,
+            labels,
+            self.class_weights,
+            label_smoothing=self.config.label_smoothing,
+            reduction="sum",
+        )
+        # The mean over the whole batch: gradients are averaged over the processes.
+        (loss * (self.world.size / len(batch))).backward()  # type: ignore[no-untyped-call]
+        self._update()
+        with torch.no_grad():
+            right = (logits.argmax(1) == labels).sum()
+            self.totals += torch.stack([loss.detach(), right])
+
+    def _update(self) -> None:
+        config = self.config
         rate = learning_rate(config.schedule, self.steps, self.total_steps, config.lr)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -208,9 +254,6 @@ class TrainingRun:
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
         self._average()
-        with torch.no_grad():
-            right = (logits.argmax(1) == labels).sum()
-            self.totals += torch.stack([loss.detach() * len(labels), right])
 
     def _vary(self, images: Tensor, theta: Tensor, stroke: Tensor) -> Tensor:
         if self.data.style == "photo":
@@ -229,13 +272,13 @@ class TrainingRun:
             torch._foreach_lerp_(_floats(self.averaged), _floats(self.network), 1 - decay)
 
     def _close_epoch(self, start: float, images_per_second: float) -> EpochReport:
-        loss, right = (self.totals / len(self.train)).tolist()
+        loss, right = (self.world.sum(self.totals.clone()) / len(self.train)).tolist()
         if not torch.isfinite(torch.tensor(loss)):
             raise DivergedError(
                 f"the loss of epoch {self.epoch + 1} is {loss}; try a lower --lr than "
                 f"{self.config.lr:g}, a larger --batch-size, or --precision fp32"
             )
-        found = evaluate(self.averaged, self.validation, self.data.preprocessing, self.device)
+        found = self.evaluate(self.averaged, self.validation)
         report = EpochReport(
             epoch=self.epoch + 1,
             train_loss=loss,
@@ -262,6 +305,32 @@ class TrainingRun:
         self.best_epoch = report.epoch
         state = self.averaged.state_dict()
         self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
+
+
+def class_weights(labels: Tensor, classes: int, config: TrainConfig) -> Tensor | None:
+    """Return weights that let every class count the same, or None where they do already.
+
+    Parameters
+    ----------
+    labels
+        int64 ``(N,)`` of the training pictures.
+    classes
+        Number of classes.
+    config
+        Says whether to balance.
+
+    Returns
+    -------
+    torch.Tensor or None
+        float32 ``(classes,)``, ``N / (classes present * count)``: on average 1 a picture; None
+        if balancing is off, or no class is twice as large as another.
+    """
+    counts = torch.bincount(labels, minlength=classes).float()
+    present = counts[counts > 0]
+    if not config.balance or present.max() < 2 * present.min():
+        return None
+    weights = counts.sum() / (len(present) * counts.clamp(min=1))
+    return torch.where(counts > 0, weights, 0.0)
 
 
 def _on_device(split: Split, device: torch.device) -> Split:
