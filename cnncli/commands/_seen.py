@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.commands._weights import open_weights
+from cnncli.commands._weights import open_weights, weights_name
 from cnncli.show.console import notice, warning
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def read_one(image: str, weights: Path | None, *, quiet: bool) -> Seen:
     checkpoint, path, reason = open_weights(weights)
     picture = read_picture(image)
     prepared = prepare(picture, checkpoint.preprocessing)
-    notice(f"weights {path} ({reason})", quiet=quiet)
+    notice(f"weights: {weights_name(path)} ({reason})", quiet=quiet)
     for doubt in prepared.warnings:
         warning(f"{image}: {doubt}")
     batch = to_network_input(prepared.pixels[None], checkpoint.preprocessing)

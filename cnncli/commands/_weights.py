@@ -45,3 +45,8 @@ def open_weights(asked: Path | None) -> tuple[Checkpoint, Path, str]:
 
         return read_state_dict(path), path, reason
     return read_checkpoint(path), path, reason
+
+
+def weights_name(path: Path) -> str:
+    """Return how a weights file is called in a line: the shipped one without its folder."""
+    return path.name if path == shipped_weights() else str(path)

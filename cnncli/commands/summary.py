@@ -7,7 +7,6 @@ import typer
 
 from cnncli.architecture import Layer, describe
 from cnncli.commands._options import Json
-from cnncli.resources import shipped_weights
 
 if TYPE_CHECKING:
     from cnncli.checkpoint import Checkpoint
@@ -49,11 +48,12 @@ def summary(
 
 def _facts(checkpoint: "Checkpoint", path: Path, reason: str) -> dict[str, Any]:
     """Return what is said about the file under the table."""
+    from cnncli.commands._weights import weights_name
+
     prepared = checkpoint.preprocessing
-    shown = path.name if path == shipped_weights() else path
     size = f"{prepared.height}x{prepared.width}x{prepared.channels}"
     return {
-        "file": f"{shown} ({reason}, {path.stat().st_size:,} bytes)",
+        "file": f"{weights_name(path)} ({reason}, {path.stat().st_size:,} bytes)",
         "network": checkpoint.model.name,
         "classes": list(checkpoint.classes),
         "input": f"{size} ({prepared.kind}), mean {_numbers(prepared.mean)}, "

@@ -1,5 +1,6 @@
 """A network as a table: what each layer makes, what it costs and how far it sees."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -157,21 +158,25 @@ def _product(shape: Shape) -> int:
     return result
 
 
-def card_lines(card: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the entries of a model card as ``(name, value)``, nested names joined by dots.
+def card_lines(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the entries of a model card as ``(name, value)``, nested ones on the same line.
 
     Examples
     --------
     >>> list(card_lines({"seed": 0, "test": {"accuracy": 0.99, "n": 10000}}))
-    [('seed', '0'), ('test.accuracy', '0.99'), ('test.n', '10000')]
+    [('seed', '0'), ('test', 'accuracy 0.99, n 10000')]
     """
     for name, value in card.items():
-        if isinstance(value, Mapping):
-            yield from card_lines(value, f"{prefix}{name}.")
-        elif isinstance(value, list):
-            yield printable(f"{prefix}{name}"), printable(", ".join(map(str, value)))
-        else:
-            yield printable(f"{prefix}{name}"), printable(value)
+        yield printable(name, 40), printable(_plain(value))
+
+
+def _plain(value: object) -> str:
+    """Return a card's value without brackets and quotes; fractions with five digits."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def show_summary(
@@ -204,7 +209,7 @@ def show_summary(
         room = max((len(name) for name, _ in rows), default=0)
         if rows:
             console.print(f"\n{heading}", style="bold", markup=False)
-            _print_lines(console, [f"  {name:<{room}}  {value}" for name, value in rows])
+            _print_lines(console, [f"  {name:<{room}}  {value}" for name, value in rows], room + 4)
 
 
 def _plain_lines(table: "Table") -> list[str]:
@@ -217,6 +222,12 @@ def _plain_lines(table: "Table") -> list[str]:
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
-def _print_lines(console: "Console", lines: Sequence[str]) -> None:
+def _print_lines(console: "Console", lines: Sequence[str], indent: int = 0) -> None:
+    """Print lines: a terminal gets them wrapped, with the later parts indented."""
     for line in lines:
-        console.print(line, markup=False, soft_wrap=not console.is_terminal)
+        wrapped = [line]
+        if console.is_terminal and len(line) > console.width > indent + 20:
+            spaces = " " * indent
+            wrapped = textwrap.wrap(line, console.width, subsequent_indent=spaces)
+        for part in wrapped:
+            console.print(part, markup=False, soft_wrap=not console.is_terminal)

@@ -115,6 +115,16 @@ def test_a_card_cannot_write_escape_sequences(cli: CliRunner, tmp_path: Path) ->
     assert r"\x1b[2Jdata  [bold]\x07x" in run.stdout
 
 
+def test_a_nested_card_takes_one_line_an_entry(cli: CliRunner, tmp_path: Path) -> None:
+    card = {"data": "mnist", "test": {"accuracy": 0.99481234, "pictures": 10000, "seeds": [0, 1]}}
+    run = cli("summary", random_checkpoint(tmp_path / "w.safetensors", SIZES[0], **card))
+    lines = run.stdout.splitlines()
+    assert lines[lines.index("card") + 1 :] == [
+        "  data  mnist",
+        "  test  accuracy 0.99481, pictures 10000, seeds 0, 1",
+    ]
+
+
 def test_missing_weights_are_one_line(cli: CliRunner) -> None:
     run = cli("summary", "nowhere.safetensors")
     assert run.returncode == 1
