@@ -1,10 +1,13 @@
 """The command line: registers the commands and turns an error into one line and an exit code."""
 
+import contextlib
 import os
+import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -19,6 +22,8 @@ from cnncli.commands.summary import summary
 from cnncli.commands.train import train
 from cnncli.commands.why import why
 from cnncli.errors import CnncliError, ExitCode
+from cnncli.files import remove_unfinished
+from cnncli.show.console import error as show_error
 
 # Typer carries its own Click; this is its base class of "the command line is wrong".
 _UsageProblem: Any = typer.BadParameter.__base__
@@ -83,7 +88,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in own
     if debug:
         args.remove("--debug")
-    sys.exit(_run(args, debug))
+    elif not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of Pillow and NumPy, about pictures: no use to a user
+    _open_missing_streams()
+    _end_on_signals()
+    code = _run(args, debug)
+    if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        _leave(code)
+    sys.exit(code)
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM or a closed terminal: everything in progress is to be undone."""
+
+
+def _end_on_signals() -> None:
+    def end(_number: int, _frame: object) -> None:
+        raise _TerminatedError
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):  # whichever this system has
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, end)
+
+
+def _open_missing_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr (``>&-``) empty ones.
+
+    Otherwise the next file that is opened becomes its stdout.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit without waiting for threads that work on pictures, and leave no temporary file."""
+    remove_unfinished()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _run(args: list[str], debug: bool) -> int:
@@ -98,26 +144,21 @@ def _run(args: list[str], debug: bool) -> int:
         return _fail(line, ExitCode.USAGE, debug) if line else ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", ExitCode.INTERRUPTED, debug)
+    except _TerminatedError:
+        return _fail("terminated", ExitCode.TERMINATED, debug)
     except BrokenPipeError:
         _silence_stdout()
         return ExitCode.OK
-    except OSError as error:
-        return _fail(_os_line(error), ExitCode.ERROR, debug)
     except Exception as error:
-        line = f"{type(error).__name__}: {error}; this is a fault of cnncli: see it with --debug"
-        return _fail(line, ExitCode.ERROR, debug)
+        return _fail(_line_of(error), ExitCode.ERROR, debug)
     return int(code or ExitCode.OK)
 
 
 def _fail(line: str, code: ExitCode, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    text = " ".join(line.split())
-    encoding = sys.stderr.encoding or "ascii"
-    # A message is never lost to a console that cannot show one of its letters.
-    print(  # noqa: T201 (the one place where an error is shown)
-        f"error: {text}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr
-    )
+    with contextlib.suppress(OSError):  # stderr may be full or closed; the exit code still tells
+        show_error(line)
     return code
 
 
@@ -127,7 +168,11 @@ def _usage_line(problem: Any) -> str:
     return f"{problem.format_message().rstrip('.')}; see {command} --help"
 
 
-def _os_line(error: OSError) -> str:
+def _line_of(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this; use smaller pictures or --jobs 1"
+    if not isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}; this is a fault of cnncli: see it with --debug"
     name = f"{error.filename}: " if error.filename else ""
     return f"{name}{error.strerror or error}; check the path, its permissions and the free space"
 

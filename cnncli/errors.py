@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     PARTIAL = 3  # some inputs of a batch failed, the rest are done
     INTERRUPTED = 130  # 128 + SIGINT
+    TERMINATED = 143  # 128 + SIGTERM: what a shell reports of a process that SIGTERM ended
 
 
 class CnncliError(Exception):
@@ -61,3 +62,26 @@ class DataError(CnncliError):
 
 class DeviceError(CnncliError):
     """A requested compute device or engine is not available."""
+
+
+def failure_of(name: str, error: Exception) -> CnncliError:
+    """Return an error as the failure of one input, so that it does not end a whole batch.
+
+    Parameters
+    ----------
+    name
+        The input; it is put in front of a message that does not say it.
+    error
+        What was raised; also what nobody foresaw.
+    """
+    if isinstance(error, CnncliError):
+        return error if name in str(error) else type(error)(f"{name}: {error}")
+    if isinstance(error, MemoryError):
+        return CnncliError(f"{name} needs more memory than there is; scale it down or use --jobs 1")
+    if isinstance(error, OSError):
+        return CnncliError(f"{name}: {error.strerror or error}; check the path")
+    failure = CnncliError(
+        f"{name}: {type(error).__name__}: {error}; this is a fault of cnncli: see it with --debug"
+    )
+    failure.__cause__ = error
+    return failure

@@ -1,11 +1,17 @@
 """Files that are whole or absent: every output goes through one atomic writer (stdlib only)."""
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+_unfinished: set[Path] = set()  # temporary files that exist at this moment
+_may_begin = threading.Lock()  # held while one comes into being; kept for good at the end
 
 
 @contextlib.contextmanager
@@ -15,6 +21,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     The bytes go to a hidden temporary file in the same folder, reach the disk (fsync), and take
     the name by a rename. If the body or the disk fails, the temporary file is removed and an
     earlier file of that name is untouched. A symbolic link stays a link: its target is replaced.
+    What is no regular file (a device, a pipe) or is write-protected is not replaced.
 
     Parameters
     ----------
@@ -33,18 +40,51 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.tmp")
-    # 0o666 less the umask, or the mode of the file that is replaced: what open() would leave.
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
-    descriptor = os.open(
-        temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode
-    )
+    mode = _mode_of(target)
     try:
-        with os.fdopen(descriptor, "w+b") as file:
+        with _create(temporary) as file:
+            if mode is not None:
+                temporary.chmod(mode)  # a new file has 0o666 less the umask, as open() leaves it
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
+    except FileExistsError:
+        raise  # the name was drawn before by somebody else, and is not ours to remove
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+    finally:
+        _unfinished.discard(temporary)
+
+
+def remove_unfinished() -> None:
+    """Remove the temporary files of writes that will not end, and let none begin.
+
+    For a process that is about to leave while threads of it may still be writing.
+    """
+    _may_begin.acquire(timeout=1)
+    for temporary in tuple(_unfinished):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _create(temporary: Path) -> BinaryIO:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with _may_begin:
+        _unfinished.add(temporary)
+        return os.fdopen(os.open(temporary, flags, 0o666), "w+b")
+
+
+def _mode_of(target: Path) -> int | None:
+    """Return the permissions of the file that is to be replaced, None if there is none."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it exists and is no regular file", str(target))
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "it is write-protected", str(target))
+    return mode & 0o777

@@ -53,16 +53,31 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
 
 
 def _expand(argument: str, alone: bool) -> list[Path]:
-    path = Path(argument).expanduser()
     if argument == "-":
         return [STDIN]
-    if path.is_dir():
-        return _in_folder(path)
-    if not path.exists() and glob.has_magic(argument):
+    path = _home(Path(argument))
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        exists = path.exists()
+    except OSError as error:  # a folder that may not be listed, a name that is too long
+        if not alone:
+            return [path]
+        raise ImageReadError(
+            f"{argument}: {error.strerror or error}; check the path and its permissions"
+        ) from None
+    if not exists and glob.has_magic(argument):
         return _matches(argument)
-    if path.exists() or not alone:
-        return [path]
+    if exists or not alone:
+        return [path.absolute() if path == STDIN else path]  # ./- is a file
     raise ImageReadError(f"{argument}: no such file or folder; check the path")
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no user of that name: the file is really called ~something
+        return path
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -78,7 +93,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _matches(pattern: str) -> list[Path]:
-    expanded = str(Path(pattern).expanduser())
+    expanded = str(_home(Path(pattern)))
     names = glob.glob(expanded, recursive=True)  # noqa: PTH207 (Path.glob takes no absolute one)
     matches = [Path(name) for name in names if Path(name).is_file()]
     if not matches:

@@ -105,7 +105,7 @@ def _from_text(data: bytes) -> Array:
 def _from_json(data: bytes) -> Array:
     try:
         rows = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise KernelError(f"kernel file is not JSON ({error}); write [[0, 1], [1, 0]]") from None
     if isinstance(rows, list) and rows and not any(isinstance(row, list) for row in rows):
         rows = [rows]
@@ -116,9 +116,10 @@ def _from_json(data: bytes) -> Array:
 
 def _from_npy(data: bytes) -> Array:
     try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError) as error:
-        raise KernelError(f"kernel file is not a .npy array ({error}); use numpy.save") from None
+        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # NumPy reads the header as Python, which fails in many ways
+        reason = " ".join(str(error).split())[:100]
+        raise KernelError(f"kernel file is not a .npy array ({reason}); use numpy.save") from None
     return as_kernel(array[np.newaxis] if array.ndim == 1 else array)
 
 
@@ -139,6 +140,8 @@ def _number(word: str) -> Fraction:
         return Fraction(top) / Fraction(bottom or 1)
     except ZeroDivisionError:
         raise KernelError(f"{word!r} in the kernel divides by zero; {_EXAMPLE}") from None
+    except ValueError:  # Python reads whole numbers up to 4,300 digits
+        raise KernelError(f"{word[:20]}… in the kernel has too many digits; {_EXAMPLE}") from None
 
 
 def _matrix(rows: Sequence[Sequence[Fraction]]) -> Array:
