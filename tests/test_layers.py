@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cnncli"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib"}
 
 # Rooms that every room may use: they import nothing of the package (files, inputs: errors only).
-COMMON = {"", "errors", "config", "files", "resources", "inputs", "architecture"}
+COMMON = {"", "errors", "config", "files", "resources", "inputs", "architecture", "pipeline"}
 # A room -> the rooms it may import, beside COMMON. Inside functions too, unless said otherwise.
 MAY_IMPORT = {
     "": set(),
@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "kernel_files": {"ops", "checkpoint"},
     "preprocess": {"ops", "images"},
     "nn": {"images", "preprocess", "checkpoint"},
-    "inference": {"ops", "images", "checkpoint", "preprocess", "nn"},
+    "inference": {"ops", "images", "checkpoint", "pipeline", "preprocess", "nn"},
     "inside": {"ops", "checkpoint", "inference"},
     "show": {"images"},  # for letters as pixels
     "commands": {

@@ -128,7 +128,8 @@ def ink_coverage(image: Array, found: Located) -> Array:
     full_box = box[0] * rows, box[1] * columns, box[2] * rows, box[3] * columns
     colours = resample(image, size, full_box)
     written = _resampled_mask(found.mask, size, box)
-    return _kept(_coverage(colours, written, scale), written)
+    within = _resampled_mask(np.ones_like(found.mask), size, box)
+    return _kept(_coverage(colours, written, within, scale), written) * within
 
 
 def _resampled_mask(mask: Mask, size: tuple[int, int], box: tuple[float, ...]) -> Mask:
@@ -138,10 +139,10 @@ def _resampled_mask(mask: Mask, size: tuple[int, int], box: tuple[float, ...]) -
     return inside
 
 
-def _coverage(colours: Array, written: Mask, scale: float) -> Array:
+def _coverage(colours: Array, written: Mask, within: Mask, scale: float) -> Array:
     logs = to_log(np.clip(colours, 0, 1))
     around = change_width(written.astype(np.float32), 2 * min(max(1.5 * scale, 4), 16)) > 0
-    paper = _fitted(logs, ~around)
+    paper = _fitted(logs, within & ~around)
     difference = logs - paper
     strength = (difference[written] ** 2).sum(axis=1)
     core = strength >= ranked(strength)

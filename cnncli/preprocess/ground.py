@@ -55,6 +55,12 @@ def background(logs: Array, part: float) -> Array:
     return resample(medians, (height, width))
 
 
+def border_colour(logs: Array) -> Array:
+    """Return the median colour ``(C,)`` of the outermost pixels."""
+    border = np.concatenate([logs[0], logs[-1], logs[:, 0], logs[:, -1]])
+    return ranked(border.T)
+
+
 def ink_direction(difference: Array) -> Array:
     """Return the unit vector ``(C,)`` along which colours leave the background most.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.preprocess.ground import Array, background, ink_direction, to_log
+from cnncli.preprocess.ground import Array, background, border_colour, ink_direction, to_log
 from cnncli.preprocess.objects import Mask, Objects, find_objects
 from cnncli.preprocess.ranks import ranked
 from cnncli.preprocess.resample import resample
@@ -62,23 +62,22 @@ def search_grid(height: int, width: int) -> tuple[int, int]:
     return max(round(height * scale), 1), max(round(width * scale), 1)
 
 
-def ink_strength(image: Array, window: float) -> Array:
+def ink_strength(logs: Array, paper: Array) -> Array:
     """Return how far each pixel's colour is from its background, in the direction of ink.
 
     Parameters
     ----------
-    image
-        ``(h, w, C)`` in [0, 1].
-    window
-        Of the background's median, as a part of the shorter side.
+    logs
+        ``(h, w, C)`` from :func:`~cnncli.preprocess.ground.to_log`.
+    paper
+        The background, of a shape that fits.
 
     Returns
     -------
     Array
         ``(h, w)`` in logarithms of colour; negative away from the ink.
     """
-    logs = to_log(image)
-    difference = logs - background(logs, window)
+    difference = logs - paper
     return np.asarray(difference @ ink_direction(difference), np.float32)
 
 
@@ -95,14 +94,16 @@ def locate(image: Array) -> Located | None:
     Located or None
         None where the picture is blank.
     """
-    small = resample(image, search_grid(*image.shape[:2]))
-    found = [_search(ink_strength(small, window)) for window in WINDOWS]
+    logs = to_log(resample(image, search_grid(*image.shape[:2])))
+    papers = [background(logs, window) for window in WINDOWS]
+    papers.append(border_colour(logs))  # holds where ink covers most of a small picture
+    found = [_search(ink_strength(logs, paper)) for paper in papers]
     located, score = max(found, key=lambda pair: pair[1])
     return located if score else None
 
 
 def _search(ink: Array) -> tuple[Located | None, float]:
-    noise = 1.48 * float(ranked(abs(ink - ranked(ink.ravel())).ravel()))
+    noise = _noise(ink)
     seed, score = _seed(ink, max(FAINTEST, 5 * noise))
     if seed is None:
         return None, 0.0
@@ -110,7 +111,23 @@ def _search(ink: Array) -> tuple[Located | None, float]:
     mask, others = _grown(ink, seed, level)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-    return Located(mask, box, ink, level, noise, _at_edge(mask), others), score
+    return Located(mask, box, ink, level, noise, _at_edge(mask), others), score * _one_sided(ink)
+
+
+def _noise(ink: Array) -> float:
+    """Return the standard deviation of the grain: differences of pixels two apart see no shapes."""
+    steps = [abs(ink[2:] - ink[:-2]).ravel(), abs(ink[:, 2:] - ink[:, :-2]).ravel()]
+    return sum(1.05 * float(ranked(step)) for step in steps if step.size) / 2
+
+
+def _one_sided(ink: Array) -> float:
+    """Return 1 if all that stands out does so in one direction, 0 if it is half and half.
+
+    Where a background is wrong, being ink itself, holes in the ink stand out against it.
+    """
+    powers = ink**4
+    away = float(powers[ink < 0].sum())
+    return max(1 - 2 * away / max(float(powers.sum()), 1e-9), 0.01)
 
 
 def _seed(ink: Array, faintest: float) -> tuple[Mask | None, float]:
