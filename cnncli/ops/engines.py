@@ -106,7 +106,7 @@ class Taps:
         down, across = self.halo
         stride = (columns + across) * channels
         n = rows * stride - across * channels
-        flat = np.zeros((rows + down) * stride, self.dtype)
+        flat = program.zeros((rows + down) * stride, self.dtype)
         steps = self.dilation[0] * stride, self.dilation[1] * channels
         sums = [record_kernel(program, flat, n, steps, kernel) for kernel in self.kernels]
         response = self._combined(program, sums, flat) if self.combine else sums[0]

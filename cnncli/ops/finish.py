@@ -149,7 +149,7 @@ def record_exact(
     """
     sums = _as_integers(program, sums, form, bounds)
     one: Any = sums.dtype.type
-    out = np.empty(sums.size, sums.dtype) if np.may_share_memory(sums, source) else sums
+    out = program.empty(sums.size, sums.dtype) if np.may_share_memory(sums, source) else sums
     low, high = bounds[0] + form.addend, bounds[1] + form.addend
     half, value = form.divisor // 2, sums
     if form.absolute and low < 0:
@@ -183,7 +183,7 @@ def _as_integers(program: Program, sums: Array, form: Exact, bounds: tuple[int, 
     """Record the conversion of whole numbers that a transform left in floats."""
     if sums.dtype.kind != "f":
         return sums
-    whole = np.empty(sums.size, narrowest(*form.numerators(*bounds)))
+    whole = program.empty(sums.size, narrowest(*form.numerators(*bounds)))
     program.call(np.copyto, whole, sums, "unsafe")
     return whole
 
@@ -223,7 +223,7 @@ def record_real(program: Program, response: Array, source: Array, finish: Finish
 def _real_copy(program: Program, response: Array, source: Array, precision: np.dtype[Any]) -> Array:
     if response.dtype == precision and not np.may_share_memory(response, source):
         return response
-    value = np.empty(response.size, precision)
+    value = program.empty(response.size, precision)
     program.call(np.copyto, value, response, "unsafe")
     return value
 

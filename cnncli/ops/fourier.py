@@ -67,9 +67,10 @@ class Fourier:
         m = columns + self.halo[1]
         shape = rows + self.halo[0], m
         spectrum = self._spectrum(shape)
-        buffer = np.zeros(shape, self.dtype)
-        once, twice = np.empty_like(spectrum), np.empty_like(spectrum)
-        response = np.empty((rows, m), self.dtype)
+        buffer = program.zeros(shape, self.dtype)
+        once = program.empty(spectrum.shape, spectrum.dtype)
+        twice = program.empty(spectrum.shape, spectrum.dtype)
+        response = program.empty((rows, m), self.dtype)
         fft = np.fft
         program.call(partial(fft.rfft, buffer, axis=1, norm="forward", out=once.T))
         program.call(partial(fft.fft, once, axis=1, norm="forward", out=twice))

@@ -100,7 +100,7 @@ def understand(image: Array, kernel: Array, outside: float) -> Response:
 def _pays_in_integers(
     kernel: Array, weights: Array, dtype: np.dtype[Any], bounds: tuple[int, int]
 ) -> bool:
-    """Whether whole numbers of at most 32 bits are no slower than the floats that they stand for."""
+    """Whether whole numbers of at most 32 bits are no slower than the floats they stand for."""
     sums = narrowest(*bounds)
     if sums is None or sums.itemsize > 4:
         return False

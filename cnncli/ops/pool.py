@@ -1,14 +1,16 @@
 """Pooling: one number for each window of pixels."""
 
-from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.errors import ShapeError, UsageError
+from cnncli.errors import UsageError
 from cnncli.ops.dtypes import result_dtype
-from cnncli.ops.windows import Pair, as_image, output_size, parse_pair
+from cnncli.ops.pool_bands import pool_bands
+from cnncli.ops.ranges import to_pixels
+from cnncli.ops.spans import Span
+from cnncli.ops.windows import Pair, as_image, parse_pair
 
 Array = npt.NDArray[Any]
 PoolMode = Literal["max", "avg", "min", "median", "l2", "sum"]
@@ -61,6 +63,8 @@ def pool2d(
     mode: str = "max",
     edge: str = "partial",
     padding: Pair = 0,
+    dtype: npt.DTypeLike | None = None,
+    threads: int | None = None,
 ) -> Array:
     """Reduce each window of an image to one number.
 
@@ -79,6 +83,11 @@ def pool2d(
     padding
         For ``pad``: virtual pixels on each side, at most half a window; they never win a maximum
         or minimum and never count in a mean.
+    dtype
+        Type of the result, if not the natural one: integers are rounded half up, once, and
+        clipped; a mean of integers is exact.
+    threads
+        At most so many; all processors by default. The result is the same for every number.
 
     Returns
     -------
@@ -97,22 +106,21 @@ def pool2d(
     """
     pixels = as_image(image)
     _check_names(mode, edge)
-    (kh, kw), steps = (
-        parse_pair(size, "size"),
-        parse_pair(size if stride is None else stride, "stride"),
-    )
+    sizes = parse_pair(size, "size")
+    steps = parse_pair(size if stride is None else stride, "stride")
     borders = parse_pair(padding, "padding", least=0)
     if edge != "pad" and any(borders):
         raise UsageError(f"padding {padding!r} needs edge pad, not {edge}; use --edge pad")
-    spans = tuple(
-        _windows(length, k, s, p, edge, axis)
-        for length, k, s, p, axis in zip(
-            pixels.shape[:2], (kh, kw), steps, borders, ("height", "width"), strict=True
-        )
+    if dtype is not None and np.dtype(dtype).kind not in "iuf":
+        raise UsageError(f"pixels of type {dtype} are not possible; use integers or floats")
+    down, across = (
+        Span.of(pixels.shape[axis], sizes[axis], steps[axis], borders[axis], edge, name)
+        for axis, name in enumerate(("height", "width"))
     )
-    if mode == "median":
-        return _median(pixels, spans)
-    return _reduce(pixels, spans, mode)
+    if mode != "median":
+        return pool_bands(pixels, (down, across), mode, dtype, threads)
+    middle = _median(pixels, down, across)
+    return middle if dtype is None else to_pixels(middle, dtype)
 
 
 def global_pool2d(image: npt.ArrayLike, mode: str = "max") -> Array:
@@ -128,102 +136,16 @@ def _check_names(mode: str, edge: str) -> None:
         raise UsageError(f"edge {edge!r} is unknown; use one of {', '.join(POOL_EDGES)}")
 
 
-class _Span:
-    """The windows along one axis: `count` of them, `size` long, `stride` apart, from -`pad`."""
-
-    def __init__(self, length: int, size: int, stride: int, pad: int, count: int) -> None:
-        self.length, self.size, self.stride, self.pad, self.count = length, size, stride, pad, count
-
-    def bounds(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Return first and past-the-last real pixel of each window."""
-        starts = np.arange(self.count) * self.stride - self.pad
-        return np.maximum(starts, 0), np.minimum(starts + self.size, self.length)
-
-    def counts(self) -> npt.NDArray[np.intp]:
-        """Return how many real pixels each window has."""
-        starts, stops = self.bounds()
-        return stops - starts
-
-    def runs(self) -> list[tuple[slice, int, int]]:
-        """Return (outputs, first pixel, length) for each run of equal windows a stride apart."""
-        starts, stops = self.bounds()
-        counts = stops - starts
-        breaks = (np.diff(counts) != 0) | (np.diff(starts) != self.stride)
-        edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), self.count]
-        return [(slice(a, b), int(starts[a]), int(counts[a])) for a, b in pairwise(edges)]
-
-
-def _windows(length: int, size: int, stride: int, pad: int, edge: str, axis: str) -> _Span:
-    if pad > size // 2:
-        raise ShapeError(
-            f"padding {pad} exceeds half the window of {size}; use at most {size // 2}"
-        )
-    if edge != "partial":
-        count = output_size(length, size, stride=stride, padding=2 * pad, axis=axis)
-        return _Span(length, size, stride, pad, count)
-    count = -(-max(length - size, 0) // stride) + 1
-    if (count - 1) * stride >= length:
-        count -= 1  # with steps longer than windows the last one may start beyond the edge
-    return _Span(length, min(size, length), stride, 0, count)
-
-
-def _neutral(dtype: np.dtype[Any], mode: str) -> Any:
-    """Return the value that changes no result."""
-    if mode not in ("max", "min"):
-        return 0
-    if dtype.kind == "b":
-        return mode == "min"
-    if dtype.kind == "f":
-        return -np.inf if mode == "max" else np.inf
-    info = np.iinfo(dtype)
-    return info.min if mode == "max" else info.max
-
-
-def _reduce(image: Array, spans: tuple[_Span, ...], mode: str) -> Array:
-    """Reduce rows, then columns: the windows are rectangles and the reductions separable."""
-    operation = {"max": np.maximum, "min": np.minimum}.get(mode, np.add)
-    work = image
-    if mode in ("sum", "avg", "l2"):
-        ones = np.ones((spans[0].size, spans[1].size), np.int64)
-        work = image.astype(np.float64) if mode == "l2" else image.astype(result_dtype(image, ones))
-        if mode == "l2":
-            work *= work
-    for axis, span in enumerate(spans):
-        work = _reduce_axis(work, span, axis, operation, _neutral(work.dtype, mode))
-    real = result_dtype(image, np.ones((1, 1)))
-    if mode == "l2":
-        return np.sqrt(work).astype(real)
-    if mode == "avg":
-        shape = (-1, spans[1].count, *(1,) * (image.ndim - 2))
-        counts = np.multiply.outer(spans[0].counts(), spans[1].counts()).reshape(shape)
-        return np.divide(work, counts, dtype=np.float64).astype(real)
-    return work
-
-
-def _reduce_axis(image: Array, span: _Span, axis: int, operation: np.ufunc, neutral: Any) -> Array:
-    last = (span.count - 1) * span.stride + 1
-    after = last - 1 + span.size - span.length - span.pad
-    work = np.moveaxis(image, axis, 0)
-    if span.pad or after > 0:
-        widths = ((span.pad, max(after, 0)),) + ((0, 0),) * (image.ndim - 1)
-        work = np.pad(work, widths, constant_values=neutral)
-    total = work[: last : span.stride].copy()
-    for i in range(1, span.size):
-        operation(total, work[i : i + last : span.stride], out=total)
-    return np.moveaxis(total, 0, axis)
-
-
-def _median(image: Array, spans: tuple[_Span, ...]) -> Array:
-    rows, columns = spans
-    odd = bool((rows.counts() % 2).all() and (columns.counts() % 2).all())
+def _median(image: Array, down: Span, across: Span) -> Array:
+    odd = bool((down.counts() % 2).all() and (across.counts() % 2).all())
     dtype = image.dtype if odd else result_dtype(image, np.ones((1, 1)))
-    out = np.empty((rows.count, columns.count, *image.shape[2:]), dtype)
-    for out_rows, top, height in rows.runs():
-        for out_columns, left, width in columns.runs():
+    out = np.empty((down.count, across.count, *image.shape[2:]), dtype)
+    for rows in down.runs():
+        for columns in across.runs():
             views = np.lib.stride_tricks.sliding_window_view(
-                image[top:, left:], (height, width), axis=(0, 1)
-            )[:: rows.stride, :: columns.stride]
-            target = out[out_rows, out_columns]
+                image[rows.start :, columns.start :], (rows.length, columns.length), axis=(0, 1)
+            )[:: down.stride, :: across.stride]
+            target = out[rows.first : rows.stop, columns.first : columns.stop]
             views = views[: target.shape[0], : target.shape[1]]
             for row, view in zip(target, views, strict=True):  # one row at a time bounds memory
                 row[...] = np.median(view, axis=(-2, -1))

@@ -8,9 +8,11 @@ All sums work in the type of the buffer. Integers may wrap on the way: addition,
 multiplication are exact modulo 2**bits, so only the final sums have to fit the type.
 """
 
-from collections.abc import Callable, Sequence
-from math import comb
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from math import comb, prod
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +21,56 @@ Array = npt.NDArray[Any]
 Tap = tuple[int, Any]  # offset in the flat buffer, weight
 
 
+class Arena:
+    """Memory for a tile's buffers that outlives them.
+
+    A fresh page costs more than a filter spends on its bytes, so the block is kept for the next
+    image: see :meth:`borrowed`.
+    """
+
+    _idle: ClassVar[list["Arena"]] = []
+    _MOST = 32 << 20  # bytes that an idle arena may keep
+
+    def __init__(self) -> None:
+        self._block = np.empty(0, np.uint8)
+        self._used = 0
+
+    @classmethod
+    @contextmanager
+    def borrowed(cls) -> Iterator["Arena"]:
+        """Lend an arena to one thread; arrays made of it are lost when it goes back."""
+        arena = cls._idle.pop() if cls._idle else cls()
+        try:
+            yield arena
+        finally:
+            arena.rewind()
+            cls._idle.append(arena)
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Array:
+        """Return an array of arbitrary contents that starts on a cache line."""
+        kind = np.dtype(dtype)
+        size = (shape if isinstance(shape, int) else prod(shape)) * kind.itemsize
+        start, self._used = self._used, self._used + -(-size // 64) * 64
+        if self._used > self._block.size:
+            return np.empty(shape, kind)
+        buffer: Array = self._block[start : start + size].view(kind).reshape(shape)
+        return buffer
+
+    def rewind(self) -> None:
+        """Take all arrays back; next time there is room for as many in one block."""
+        if self._block.size < self._used <= self._MOST:
+            whole = np.empty(self._used + 64, np.uint8)
+            self._block = whole[-whole.ctypes.data % 64 :][: self._used]
+        self._used = 0
+
+
 class Program:
     """Calls to be replayed.
+
+    Parameters
+    ----------
+    arena
+        Where buffers come from; memory of the program's own by default.
 
     Attributes
     ----------
@@ -28,8 +78,19 @@ class Program:
         Functions with their arguments, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arena: Arena | None = None) -> None:
         self.steps: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+        self._arena = arena or Arena()
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Array:
+        """Return a buffer of arbitrary contents."""
+        return self._arena.empty(shape, dtype)
+
+    def zeros(self, shape: int | tuple[int, ...], dtype: Any) -> Array:
+        """Return a buffer of zeros."""
+        buffer = self.empty(shape, dtype)
+        buffer.fill(0)
+        return buffer
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
         """Record a call; the last argument of a ufunc is where its result goes."""
@@ -65,7 +126,7 @@ def one_dimension(
     """
     k = len(weights)
     if k > 2 and (weights == 1).all():
-        return _box(program, source, n, step, k)
+        return neighbours(program, source, n, step, k, np.add)
     if k > 2 and weights.dtype.kind == "i" and _is_binomial(weights):
         return _pair_sums(program, source, n, step, k, spare)
     weighted = [(i * step, w) for i, w in enumerate(weights.tolist())]
@@ -79,7 +140,7 @@ def _is_binomial(weights: Array) -> bool:
 
 def _pair_sums(program: Program, source: Array, n: int, step: int, k: int, spare: bool) -> Array:
     """Record k - 1 sums of neighbours: [1 1] applied k - 1 times is a row of Pascal's triangle."""
-    total = source if spare else np.empty(n + (k - 2) * step, source.dtype)
+    total = source if spare else program.empty(n + (k - 2) * step, source.dtype)
     for left in range(k - 2, -1, -1):
         m = n + left * step
         # In place, reading ahead: element i + step is read before it is written.
@@ -88,13 +149,26 @@ def _pair_sums(program: Program, source: Array, n: int, step: int, k: int, spare
     return total[:n]
 
 
-def _box(program: Program, source: Array, n: int, step: int, k: int) -> Array:
-    """Record the sum of k neighbours with about log2(k) additions: sums of 2, of 4, of 8."""
+def neighbours(
+    program: Program, source: Array, n: int, step: int, k: int, operation: np.ufunc
+) -> Array:
+    """Record the reduction of k neighbours in about log2(k) calls: of 2, of 4, of 8.
+
+    Parameters
+    ----------
+    program, source, n, step
+        As for :func:`one_dimension`; the source is left alone.
+    k
+        Number of neighbours, at least 1.
+    operation
+        ``np.add``, ``np.maximum`` or ``np.minimum``.
+    """
     sums, size = {1: source}, 1
     while size * 2 <= k:
         m = n + (k - 2 * size) * step
-        total, half = np.empty(m, source.dtype), sums[size]
-        program.call(np.add, half[:m], half[size * step : size * step + m], total)
+        total, half = program.empty(m, source.dtype), sums[size]
+        ahead = half[size * step : size * step + m]
+        program.call(partial(operation, half[:m], ahead, out=total))
         size *= 2
         sums[size] = total
     total, got = sums[size], size
@@ -102,7 +176,7 @@ def _box(program: Program, source: Array, n: int, step: int, k: int) -> Array:
         part = 1 << ((k - got).bit_length() - 1)
         m = n + (k - got - part) * step
         ahead = sums[part][got * step : got * step + m]
-        program.call(np.add, total[:m], ahead, total[:m])
+        program.call(partial(operation, total[:m], ahead, out=total[:m]))
         got += part
     return total[:n]
 
@@ -118,7 +192,7 @@ def taps(
     kind = source.dtype.type
     groups = _by_weight(weighted)
     if not groups:
-        total = np.empty(n, source.dtype)
+        total = program.empty(n, source.dtype)
         program.call(np.copyto, total, kind(0))
         return total
     if len(groups) == 1 and groups[0][0] == 1 and len(groups[0][1]) == 1:
@@ -126,9 +200,9 @@ def taps(
         if sign > 0:
             return source[offset : offset + n]
     pair = len(groups) == 1 and len(groups[0][1]) == 2
-    total = source[:n] if spare and pair else np.empty(n, source.dtype)
-    scratch = np.empty(n, source.dtype) if len(groups) > 1 else total
-    _first_group(program, source, total, *groups[0])
+    total = source[:n] if spare and pair else program.empty(n, source.dtype)
+    scratch = program.empty(n, source.dtype) if len(groups) > 1 else total
+    total = _first_group(program, source, total, *groups[0])
     for weight, members in groups[1:]:
         if weight == 1 and not _is_parallelogram(members):
             for offset, sign in members:
@@ -183,7 +257,7 @@ def _parallelogram_sum(program: Program, source: Array, n: int, offsets: list[in
     """Record the sum of four taps in two calls: of pairs, then of pairs of pairs."""
     a, b, c, _ = sorted(offsets)
     m = n + c - a
-    pairs = np.empty(m, source.dtype)
+    pairs = program.empty(m, source.dtype)
     program.call(np.add, source[a : a + m], source[b : b + m], pairs)
     program.call(np.add, pairs[:n], pairs[c - a : c - a + n], pairs[:n])
     return pairs[:n]
@@ -191,11 +265,15 @@ def _parallelogram_sum(program: Program, source: Array, n: int, offsets: list[in
 
 def _first_group(
     program: Program, source: Array, total: Array, weight: Any, members: list[tuple[int, int]]
-) -> None:
+) -> Array:
+    """Record the weighted sum of a group; return where it is: in `total` or in fresh memory."""
     sign, view = _group_sum(program, source, total, members)
     if weight != 1:
         program.call(np.multiply, view, total.dtype.type(sign * weight), total)
     elif sign < 0:
         program.call(np.negative, view, total)
-    elif view is not total:
+    elif np.may_share_memory(view, source):
         program.call(np.copyto, total, view)
+    else:
+        return view
+    return total

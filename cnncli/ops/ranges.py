@@ -1,5 +1,6 @@
 """From real responses to pixels: five ways, one rounding, half up, at the end."""
 
+import builtins
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, get_args
@@ -12,10 +13,11 @@ from cnncli.ops.dtypes import is_finite
 from cnncli.ops.factors import nearest_fraction
 from cnncli.ops.finish import Finish, exact, narrowest, record_exact, record_real
 from cnncli.ops.kernels import Filter, NamedFilter, NamedKernel
-from cnncli.ops.program import Program
+from cnncli.ops.program import Arena, Program
 
 Array = npt.NDArray[Any]
 RangeMode = Literal["auto", "clip", "abs", "offset", "minmax", "raw"]
+_BLOCK = 1 << 18  # responses converted at a time, so that memory stays small
 RANGE_MODES: tuple[str, ...] = get_args(RangeMode)
 
 
@@ -170,20 +172,28 @@ def to_pixels(
     if finish.mode == "minmax":
         low, high = np.fmin.reduce(response, axis=None), np.fmax.reduce(response, axis=None)
         finish = finish.stretched(low.item(), high.item())
-    flat = response.reshape(-1)
-    program = Program()
+    if response.dtype == finish.dtype and finish == Finish(finish.dtype, "clip"):
+        return response.copy()
+    wide = response.dtype.itemsize == 8
+    finish = replace(finish, precision=np.dtype(np.float64 if wide else np.float32))
+    out = np.empty(response.shape, finish.dtype)
+    flat, pixels = response.reshape(-1), out.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"), Arena.borrowed() as arena:
+        for start in builtins.range(0, flat.size, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            np.copyto(pixels[part], _finished(flat[part], finish, Program(arena)), "unsafe")
+            arena.rewind()
+    return out
+
+
+def _finished(flat: Array, finish: Finish, program: Program) -> Array:
+    """Return a block of responses with everything done but the last conversion."""
     result = _record_whole_numbers(program, flat, finish) if flat.dtype.kind in "iu" else None
     if result is None:
-        wide = flat.dtype.itemsize == 8
-        finish = replace(
-            finish,
-            precision=np.dtype(np.float64 if wide else np.float32),
-            finite=is_finite(flat[np.newaxis]),
-        )
+        finish = replace(finish, finite=is_finite(flat[np.newaxis]))
         result = record_real(program, flat, flat, finish)
-    with np.errstate(over="ignore", invalid="ignore"):
-        program.run()
-        return result.astype(finish.dtype).reshape(response.shape)
+    program.run()
+    return result
 
 
 def _record_whole_numbers(program: Program, flat: Array, finish: Finish) -> Array | None:
@@ -195,6 +205,6 @@ def _record_whole_numbers(program: Program, flat: Array, finish: Finish) -> Arra
     bounds = sorted((int(flat.min()) * weight, int(flat.max()) * weight))
     if narrowest(*form.numerators(bounds[0], bounds[1])) is None:
         return None
-    sums = flat.astype(np.int64)
-    program.call(np.multiply, sums, weight, sums)
+    sums = program.empty(flat.size, np.int64)
+    program.call(np.multiply, flat, np.int64(weight), sums)
     return record_exact(program, sums, flat, form, (bounds[0], bounds[1]), finish.dtype)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from cnncli.ops.engines import Engine
-from cnncli.ops.program import Program
+from cnncli.ops.program import Arena, Program
 from cnncli.ops.source import Source
 
 Array = npt.NDArray[Any]
@@ -128,8 +128,8 @@ def run_tiles(
     places = [(y, x) for y in range(0, rows, tall) for x in range(0, columns, wide)]
     workers = min(workers, len(places))
 
-    def make() -> Callable[[Place], None]:
-        return _worker(engine, source, size, (tall, wide), finish, sink)
+    def make(arena: Arena) -> Callable[[Place], None]:
+        return _worker(engine, source, size, (tall, wide), finish, sink, Program(arena))
 
     share(make, places, workers)
     return workers
@@ -147,9 +147,9 @@ def _worker(
     tile: tuple[int, int],
     finish: Recorder,
     sink: Sink,
+    program: Program,
 ) -> Callable[[Place], None]:
-    """Return a function that does one tile, with buffers and a program of its own."""
-    program = Program()
+    """Return a function that does one tile, with buffers of its own."""
     planar = engine.planar(source.channels)
     channels = 1 if planar else source.channels
     recorded = engine.record(program, *tile, channels)
@@ -182,7 +182,9 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def share(make: Callable[[], Callable[[Any], None]], items: Sequence[Any], threads: int) -> None:
+def share(
+    make: Callable[[Arena], Callable[[Any], None]], items: Sequence[Any], threads: int
+) -> None:
     """Call workers on all items, each thread with a worker of its own, this thread included.
 
     Plain threads: importing :mod:`concurrent.futures` takes longer than starting them. The first
@@ -194,8 +196,9 @@ def share(make: Callable[[], Callable[[Any], None]], items: Sequence[Any], threa
     def loop() -> None:
         try:
             # NumPy's error state belongs to a thread; infinities in float images are legitimate.
-            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                worker = make()
+            quiet = np.errstate(over="ignore", invalid="ignore", under="ignore")
+            with quiet, Arena.borrowed() as arena:
+                worker = make(arena)
                 while not errors and (i := next(claim)) < len(items):
                     worker(items[i])
         except BaseException as error:

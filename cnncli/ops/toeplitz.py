@@ -71,11 +71,11 @@ class Toeplitz:
         down, across = self.halo
         samples = columns * channels
         line = -(-(samples + across * channels) // WIDE) * WIDE  # rows start on whole cache lines
-        buffer = np.zeros((rows + down, line), self.dtype)
-        middle = np.zeros((rows, line), self.dtype)
-        total = np.empty((rows, samples), self.dtype)
+        buffer = program.zeros((rows + down, line), self.dtype)
+        middle = program.zeros((rows, line), self.dtype)
+        total = program.empty((rows, samples), self.dtype)
         for i, (column, row) in enumerate(self.terms):
-            out = total if i == 0 else np.empty_like(total)
+            out = total if i == 0 else program.empty(total.shape, self.dtype)
             if len(column) == 1:
                 self._record_horizontal(program, buffer, out, row * column[0], channels)
             else:
