@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "preprocess": {"ops", "images"},
     "nn": {"images", "preprocess", "checkpoint"},
     "inference": {"ops", "images", "checkpoint", "pipeline", "preprocess", "nn"},
-    "inside": {"ops", "checkpoint", "inference"},
+    "inside": {"ops", "checkpoint", "inference", "nn"},
     "show": {"images"},  # for letters as pixels
     "commands": {
         "ops",

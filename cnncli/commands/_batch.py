@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cnncli.commands._outputs import Targets
 from cnncli.errors import BatchError, CnncliError
 from cnncli.images import Picture, read_picture, write_picture
+from cnncli.images.opening import Ahead
 from cnncli.inputs import STDIN
 from cnncli.pipeline import core_count, ordered_map
 from cnncli.show.console import notice
@@ -87,6 +89,7 @@ def run_batch(
     targets: Targets,
     change: Callable[[Picture, int], Changed],
     manner: Manner,
+    ahead: Ahead | None = None,
 ) -> None:
     """Change every picture and report in the order of the inputs.
 
@@ -100,6 +103,8 @@ def run_batch(
         Takes a picture and a number of threads.
     manner
         How to report.
+    ahead
+        The first picture, if its decoding was already started.
 
     Raises
     ------
@@ -114,7 +119,8 @@ def run_batch(
     targets.prepare()
 
     def work(source: Path) -> _Done:
-        return _work(source, targets, change, max(1, jobs // workers), shows)
+        read = partial(read_picture, ahead=ahead)
+        return _work(source, read, targets, change, max(1, jobs // workers), shows)
 
     failures: list[CnncliError] = []
     with batch_progress(len(inputs), manner.doing, quiet=manner.quiet) as advance:
@@ -132,6 +138,7 @@ def run_batch(
 
 def _work(
     source: Path,
+    read: Callable[[Path], Picture],
     targets: Targets,
     change: Callable[[Picture, int], Changed],
     threads: int,
@@ -139,10 +146,10 @@ def _work(
 ) -> _Done:
     start = time.perf_counter()
     try:
-        before = read_picture(source)
+        before = read(source)
         changed = change(before, threads)
         target, name = targets.path_for(source, changed.picture)
-        write_picture(target, changed.picture, name)
+        write_picture(target, changed.picture, name, threads=threads)
     except CnncliError as error:
         return _Done(source, error=error)
     seconds = time.perf_counter() - start

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnncli.commands._batch import Changed
     from cnncli.filtering.settings import Settings, Step
     from cnncli.images import Picture
+    from cnncli.images.opening import Ahead
 
 _BORDER_HELP = (
     "What lies outside the picture a b c d: reflect (c b|a), symmetric (b a|a), edge (a a|a), "
@@ -130,6 +131,9 @@ def convolve(
 
     cnncli convolve --signal "1,0,2,3,1,0,1" -k "1,0,-1"
     """
+    from cnncli.commands._reading import start_reading
+
+    inputs, ahead = start_reading(images) if signal is None else ([], None)
     from cnncli.filtering.settings import Settings
 
     steps = _steps(filters or [], kernel, kernel_file)
@@ -138,19 +142,15 @@ def convolve(
     settings.check(steps)
     if signal is not None:
         _convolve_signal(signal, steps, settings, as_json)
-    elif not images:
-        raise UsageError("no picture is named; name files, folders, globs or - for stdin")
     elif explain is not None:
-        _explain(images, explain, steps, settings, as_json)
+        _explain(inputs, ahead, explain, steps, settings, as_json)
     else:
         from cnncli.commands._batch import Manner, run_batch
         from cnncli.commands._outputs import Targets
-        from cnncli.inputs import expand_inputs
 
-        inputs = expand_inputs(images)
         targets = Targets(inputs, output, "_".join(step.label for step in steps))
         manner = Manner("filtering", jobs, quiet, as_json, verbose, show)
-        run_batch(inputs, targets, lambda p, n: _filtered(p, steps, settings, n), manner)
+        run_batch(inputs, targets, lambda p, n: _filtered(p, steps, settings, n), manner, ahead)
 
 
 def _steps(filters: list[str], kernel: str | None, kernel_file: Path | None) -> "tuple[Step, ...]":
@@ -206,19 +206,23 @@ def _convolve_signal(
 
 
 def _explain(
-    images: list[str], place: str, steps: "tuple[Step, ...]", settings: "Settings", as_json: bool
+    inputs: list[Path],
+    ahead: "Ahead | None",
+    place: str,
+    steps: "tuple[Step, ...]",
+    settings: "Settings",
+    as_json: bool,
 ) -> None:
     from cnncli.commands._place import parse_place
     from cnncli.filtering.explain import explain_pixel
     from cnncli.images import read_picture
-    from cnncli.inputs import expand_inputs
     from cnncli.show.console import result
 
-    inputs = expand_inputs(images)
     if len(inputs) > 1:
         raise UsageError(f"--explain takes one picture and there are {len(inputs)}; name one")
     x, y = parse_place(place)
-    explanation = explain_pixel(read_picture(inputs[0]), steps, settings, x, y)
+    picture = read_picture(inputs[0], ahead=ahead)
+    explanation = explain_pixel(picture, steps, settings, x, y)
     if as_json:
         result(json.dumps(explanation.to_dict()))
         return

@@ -65,17 +65,18 @@ def pool(
 
     cnncli pool photos/ --size 4 -o small/
     """
+    from cnncli.commands._reading import start_reading
+
+    inputs, ahead = start_reading(images)
     from cnncli.commands._batch import Manner, run_batch
     from cnncli.commands._outputs import Targets
     from cnncli.filtering.pooling import PoolSettings
-    from cnncli.inputs import expand_inputs
 
     settings = PoolSettings(size, stride, mode, edge, padding, whole, range)
     settings.check()
-    inputs = expand_inputs(images)
     targets = Targets(inputs, output, f"{mode}_pool")
     manner = Manner("pooling", jobs, quiet, as_json, False, show)
-    run_batch(inputs, targets, lambda picture, _: _pooled(picture, settings), manner)
+    run_batch(inputs, targets, lambda picture, _: _pooled(picture, settings), manner, ahead)
 
 
 def _pooled(picture: "Picture", settings: "PoolSettings") -> "Changed":

@@ -10,12 +10,18 @@ from numpy.typing import NDArray
 
 from cnncli.errors import ImageWriteError
 from cnncli.files import atomic_write
-from cnncli.images import float_tiff, pnm
+from cnncli.images import float_tiff, png, pnm
 from cnncli.images.formats import PILLOW_MODES, format_of, require_holds, save_options
 from cnncli.images.picture import Picture
 
 
-def write_picture(path: Path | str, picture: Picture, format: str | None = None) -> None:  # noqa: A002 (Pillow's word)
+def write_picture(
+    path: Path | str,
+    picture: Picture,
+    format: str | None = None,  # noqa: A002 (Pillow's word)
+    *,
+    threads: int | None = None,
+) -> None:
     """Write a picture whole, or leave nothing behind.
 
     Parameters
@@ -26,6 +32,8 @@ def write_picture(path: Path | str, picture: Picture, format: str | None = None)
         Pixels and alpha; the metadata in ``info`` that the format can carry is kept.
     format
         Overrides the suffix (``"PNG"``, ``"JPEG"``, ``"NPY"``, …); stdout gets PNG by default.
+    threads
+        At most so many for encoding; all processors by default.
 
     Raises
     ------
@@ -35,14 +43,14 @@ def write_picture(path: Path | str, picture: Picture, format: str | None = None)
     if str(path) == "-":
         name = format or "PNG"
         require_holds(name, picture.kind, "stdout")
-        sys.stdout.buffer.write(_encoded(picture, name))
+        sys.stdout.buffer.write(_encoded(picture, name, threads))
         sys.stdout.buffer.flush()
         return
     name = format or format_of(Path(path))
     require_holds(name, picture.kind, str(path))
     try:
         with atomic_write(Path(path)) as file:
-            _encode(file, picture, name)
+            _encode(file, picture, name, threads)
     except OSError as error:
         raise ImageWriteError(
             f"{path}: {error.strerror or error}; check the folder, its permissions and free space"
@@ -51,13 +59,13 @@ def write_picture(path: Path | str, picture: Picture, format: str | None = None)
         raise ImageWriteError(f"{path}: {name} cannot hold this ({error}); write .png") from None
 
 
-def _encoded(picture: Picture, name: str) -> bytes:
+def _encoded(picture: Picture, name: str, threads: int | None) -> bytes:
     buffer = io.BytesIO()
-    _encode(buffer, picture, name)
+    _encode(buffer, picture, name, threads)
     return buffer.getvalue()
 
 
-def _encode(file: BinaryIO, picture: Picture, name: str) -> None:
+def _encode(file: BinaryIO, picture: Picture, name: str, threads: int | None) -> None:
     if name == "NPY":
         np.save(file, _joined(picture), allow_pickle=False)
     elif name in ("PPM", "PFM"):
@@ -65,8 +73,19 @@ def _encode(file: BinaryIO, picture: Picture, name: str) -> None:
     elif name == "TIFF" and picture.kind not in PILLOW_MODES:
         channels = float_tiff.as_channels(picture.pixels, picture.alpha)
         float_tiff.write_float_tiff(file, channels, alpha=picture.alpha is not None)
-    else:
+    elif name != "PNG" or not _write_own_png(file, picture, threads):
         _to_pillow(picture).save(file, name, **save_options(name, picture))
+
+
+def _write_own_png(file: BinaryIO, picture: Picture, threads: int | None) -> bool:
+    """Write with the project's own encoder where it is faster; say whether it did."""
+    if picture.kind not in ("L", "LA", "RGB", "RGBA"):
+        return False
+    pixels = _joined(picture)
+    method = png.choose_method(pixels)
+    if method is not None:
+        png.write_png(file, pixels, method, png.metadata_chunks(picture.info), threads=threads)
+    return method is not None
 
 
 def _joined(picture: Picture) -> NDArray[Any]:

@@ -1,0 +1,216 @@
+"""Open and decode a file with Pillow, in a thread ahead of its use if wanted; no NumPy here."""
+
+import io
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cnncli.config import max_pixels
+from cnncli.errors import ImageReadError
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_KEPT = ("icc_profile", "dpi", "comment", "compression")  # a result takes them over
+
+# Formats that are pixels and nothing else. Pillow knows more, and some of them run programs (an
+# EPS is handed to Ghostscript) or draw vectors. Those of the first line need no further plug-in.
+_FORMATS = (
+    *("PNG", "JPEG", "BMP", "DIB", "GIF", "PPM"),
+    *("TIFF", "WEBP", "AVIF", "JPEG2000", "ICO", "QOI", "TGA"),
+)
+
+# A stream may be as long as the largest picture is without compression, and some metadata.
+_MAX_BYTES_PER_PIXEL = 8  # four channels of 16 bits
+_MAX_OTHER_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A decoded Pillow image.
+
+    Parameters
+    ----------
+    image
+        With its pixels loaded.
+    info
+        What :class:`~cnncli.images.picture.Picture` keeps.
+    orientation
+        EXIF's number from 1 to 8.
+    """
+
+    image: Any
+    info: dict[str, Any]
+    orientation: int
+
+
+class Ahead:
+    """A picture that is being decoded in a thread of its own.
+
+    Parameters
+    ----------
+    source
+        Path of the file. PNM files are left alone: they are read without Pillow.
+    """
+
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        self._opened: Opened | None = None
+        self._error: ImageReadError | None = None
+        self._thread = threading.Thread(target=self._open, daemon=True)
+        self._thread.start()
+
+    def _open(self) -> None:
+        try:
+            with open_source(self.source) as file, readable(str(self.source)):
+                if file.read(2) in (b"P5", b"P6"):
+                    return
+                file.seek(0)
+                self._opened = open_image(file, str(self.source))
+        except ImageReadError as error:
+            self._error = error
+
+    def result(self) -> Opened | None:
+        """Return the decoded picture once it is there, None for PNM; raise what went wrong."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._opened
+
+
+def open_source(source: Path | str) -> BinaryIO:
+    """Open a file, or all of stdin for ``"-"``.
+
+    Raises
+    ------
+    ImageReadError
+        If there is nothing to read, or more than the largest picture allowed.
+    """
+    if str(source) == "-":
+        return _in_memory(sys.stdin.buffer, "stdin")
+    try:
+        file = Path(source).open("rb")  # noqa: SIM115 (the caller closes it)
+        if file.seekable():
+            return file
+        with file:  # a pipe with a name, such as the shell's <(command)
+            return _in_memory(file, str(source))
+    except FileNotFoundError:
+        raise ImageReadError(f"{source}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise ImageReadError(f"{source} is a folder; name a picture in it") from None
+    except OSError as error:
+        raise ImageReadError(
+            f"{source}: {error.strerror or error}; check the path and its permissions"
+        ) from None
+
+
+def _in_memory(stream: BinaryIO, name: str) -> BinaryIO:
+    """Read a stream that cannot be rewound, up to what the largest picture allowed may take."""
+    most = _MAX_BYTES_PER_PIXEL * max_pixels() + _MAX_OTHER_BYTES
+    data = stream.read(most + 1)
+    if not data:
+        raise ImageReadError(f"{name} is empty; pipe a picture into it")
+    if len(data) > most:
+        raise ImageReadError(
+            f"{name} sends more than {most} bytes, more than {max_pixels()} pixels need; "
+            "raise --max-pixels if it is a picture"
+        )
+    return io.BytesIO(data)
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into one line that names the file."""
+    try:
+        yield
+    except ImageReadError:
+        raise
+    except MemoryError:
+        raise ImageReadError(f"{name} does not fit into memory; scale it down first") from None
+    except Exception as error:  # decoders raise whatever the damage leads to
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ImageReadError(f"{name} is damaged or cut off ({reason}); get a whole copy") from None
+
+
+def open_image(file: BinaryIO, name: str) -> Opened:
+    """Decode a file with Pillow.
+
+    Raises
+    ------
+    ImageReadError
+        If it is no picture or too large; what a broken one raises is left to :func:`readable`.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    # Pillow's own check also sees a picture inside another one (an ICO's PNG); up to twice its
+    # limit it only warns, and the check below refuses with a message that helps.
+    Image.MAX_IMAGE_PIXELS = max_pixels()
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    try:
+        image = Image.open(file, formats=_FORMATS)
+    except Image.DecompressionBombError:
+        raise _too_large(name, f"claims more than {2 * max_pixels()} pixels") from None
+    except UnidentifiedImageError:
+        raise ImageReadError(
+            f"{name} is not a picture that can be read; give a PNG, JPEG, TIFF, WebP, BMP, "
+            "GIF or PNM file"
+        ) from None
+    check_size(image.size, name)
+    info = _info(image)
+    image.load()
+    check_size(image.size, name)  # an ICO's directory need not tell the truth
+    return Opened(image, info, _orientation(image, info))
+
+
+def check_size(size: tuple[int, int], name: str) -> None:
+    """Refuse a picture without pixels, or with more than :func:`cnncli.config.max_pixels`."""
+    width, height = size
+    if width * height > max_pixels():
+        raise _too_large(name, f"has {width}x{height} pixels")
+    if width < 1 or height < 1:
+        raise ImageReadError(f"{name} has {width}x{height} pixels; give a picture that has some")
+
+
+def _too_large(name: str, what: str) -> ImageReadError:
+    return ImageReadError(
+        f"{name} {what} and the limit is {max_pixels()}; raise it with --max-pixels if you trust it"
+    )
+
+
+def _info(image: Any) -> dict[str, Any]:
+    """Collect what a result keeps; called before the pixels are decoded."""
+    info: dict[str, Any] = {"format": image.format, "notices": _notices(image)}
+    info.update({key: image.info[key] for key in _KEPT if key in image.info})
+    if image.format == "MPO":
+        info["format"] = "JPEG"  # its first picture is one, and so is the result
+    if text := getattr(image, "text", None):
+        info["text"] = {key: str(value) for key, value in text.items()}
+    return info
+
+
+def _orientation(image: Any, info: dict[str, Any]) -> int:
+    """Return the EXIF orientation, and keep the other EXIF fields for the result."""
+    exif = image.getexif()
+    orientation = int(exif.get(_ORIENTATION, 1))
+    if "exif" in image.info:  # in a TIFF the fields describe its strips, and are not kept
+        exif.pop(_ORIENTATION, None)  # the pixels are upright now
+        info["exif"] = exif.tobytes()
+    return orientation
+
+
+def _notices(image: Any) -> tuple[str, ...]:
+    notices = []
+    # A phone's MPO file holds smaller copies of the same picture, not an animation.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        notices.append("has several frames; the first one is used")
+    if image.mode in ("RGB", "RGBA", "LA") and _has_16_bits(image):
+        notices.append("has 16 bits a channel; they are read as 8")
+    return tuple(notices)
+
+
+def _has_16_bits(image: Any) -> bool:
+    arguments = image.tile[0].args if image.tile else ""
+    return ";16" in str(arguments) or (image.format == "PPM" and "65535" in str(arguments))
