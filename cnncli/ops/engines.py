@@ -15,9 +15,10 @@ from cnncli.ops.program import Program, one_dimension, taps
 
 Array = npt.NDArray[Any]
 
-# Samples of a tile: with a few buffers of 16 bits each it stays near the second-level cache, yet
-# each call is long enough that two threads seldom wait for the interpreter's lock.
 FLOAT32: np.dtype[Any] = np.dtype(np.float32)
+
+# Samples of a tile of 16 bits each, fewer of wider ones: a few such buffers stay near the
+# second-level cache, yet calls are so long that threads seldom wait for the interpreter's lock.
 TILE_ALONE, TILE_SHARED = 400_000, 800_000
 
 
@@ -91,6 +92,7 @@ class Taps:
     def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:
         """Return full-width tiles, or narrower ones where a few rows are too many samples."""
         room = TILE_ALONE if threads == 1 else TILE_SHARED
+        room = room * 2 // (self.dtype.itemsize * len(self.kernels))
         room = min(room, max(16384, rows * columns * channels // (2 * threads)))
         down, across = self.halo
         tall = room // ((columns + across) * channels)
@@ -160,7 +162,7 @@ def record_kernel(
         return total
     if 1 in (kh, kw):
         return one_dimension(program, flat, n, right if kh == 1 else down, kernel.ravel())
-    places = [(i * down + j * right, kernel[i, j].item()) for i, j in np.argwhere(kernel)]
+    places = [(i * down + j * right, kernel[i, j].item()) for i, j in np.argwhere(kernel).tolist()]
     return taps(program, flat, n, places)
 
 

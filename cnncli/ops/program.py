@@ -272,7 +272,7 @@ def _first_group(
         program.call(np.multiply, view, total.dtype.type(sign * weight), total)
     elif sign < 0:
         program.call(np.negative, view, total)
-    elif np.may_share_memory(view, source):
+    elif view is not total and np.may_share_memory(view, source):
         program.call(np.copyto, total, view)
     else:
         return view
