@@ -1,4 +1,4 @@
-"""What every layer makes of one picture: the network run step by step, in NumPy."""
+"""What every layer makes of one picture: the network run step by step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.architecture import Layer, describe
 from cnncli.checkpoint import Checkpoint
-from cnncli.errors import UsageError
+from cnncli.errors import CheckpointError, UsageError
 from cnncli.inference import softmax, temperature_of
 from cnncli.ops import max_pool2d
 
 Array = NDArray[np.float32]
+
+_RELU = "ReLU, below zero becomes 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,10 @@ class Stage:
 
 
 def activations(checkpoint: Checkpoint, image: Array) -> list[Stage]:
-    """Run the lesson's network and keep what every step gives.
+    """Run a network on one picture and keep what every step gives.
+
+    The lesson's SimpleCNN runs in NumPy, step by step; of another network torch's forward hooks
+    tell what each part gives.
 
     Parameters
     ----------
@@ -52,33 +58,62 @@ def activations(checkpoint: Checkpoint, image: Array) -> list[Stage]:
     Returns
     -------
     list of Stage
-        In the lesson's order: ReLU before pooling. Pooling first gives the same maps, since both
-        keep the order of numbers.
+        In order, the input first. Of SimpleCNN in the lesson's order, ReLU before pooling:
+        pooling first gives the same maps, since both keep the order of numbers.
 
     Raises
     ------
-    UsageError
-        If the network is another one.
+    CheckpointError
+        If a step gives infinite numbers.
     """
-    if checkpoint.model.name != "simple":
-        raise UsageError(
-            f"feature maps are drawn of the lesson's SimpleCNN, and this is a "
-            f"{checkpoint.model.name!r} network; name other --weights"
-        )
+    start = Stage("input", "the picture, normalised", image, signed=True)
+    run = _simple if checkpoint.model.name == "simple" else _hooked
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, in one line
+        stages = [start, *run(checkpoint, image)]
+    for stage in stages:
+        if not np.isfinite(stage.values).all():
+            raise CheckpointError(
+                f"the weights lead to infinite numbers in {stage.name}; train them anew"
+            )
+    return [*stages, _probabilities(stages[-1].values, temperature_of(checkpoint))]
+
+
+def _simple(checkpoint: Checkpoint, image: Array) -> list[Stage]:
     weights = checkpoint.tensors
-    stages = [Stage("input", "the picture, normalised", image, signed=True)]
-    for number in (1, 2):
-        stages += _convolution_block(stages[-1].values, weights, number)
+    stages = _convolution_block(image, weights, 1)
+    stages += _convolution_block(stages[-1].values, weights, 2)
     flat = stages[-1].values.reshape(-1)  # in (C, H, W) order, as torch.flatten
     hidden = _linear(flat, weights, "fc1")
-    scores = _linear(np.maximum(hidden, 0), weights, "fc2")
+    positive = np.maximum(hidden, 0)
+    scores = _linear(positive, weights, "fc2")
     return [
         *stages,
         Stage("fc1", f"fully connected, each number from all {flat.size:,}", hidden, signed=True),
-        Stage("relu3", "ReLU, below zero becomes 0", np.maximum(hidden, 0)),
+        Stage("relu3", _RELU, positive),
         Stage("fc2", "fully connected, one score a class", scores, signed=True),
-        _probabilities(scores, temperature_of(checkpoint)),
     ]
+
+
+def _hooked(checkpoint: Checkpoint, image: Array) -> list[Stage]:
+    from cnncli.nn.hooks import part_outputs
+    from cnncli.nn.state_dict import load_network
+
+    outputs = part_outputs(load_network(checkpoint), image)
+    names = [name for name, _ in outputs]
+    layers = iter(describe(checkpoint.model))
+    stages = []
+    for position, (name, values) in enumerate(outputs):
+        layer = next(layer for layer in layers if layer.name == name)  # what is no part is skipped
+        number = str(names[:position].count(name) + 1) if names.count(name) > 1 else ""
+        signed = bool(values.min() < 0)
+        kernels = _kernels(checkpoint, layer)
+        stages.append(Stage(name + number, layer.operation, values, signed, kernels))
+    return stages
+
+
+def _kernels(checkpoint: Checkpoint, layer: Layer) -> Array | None:
+    found = (checkpoint.tensors[name] for name, shape in layer.tensors.items() if len(shape) == 4)
+    return next(found, None)
 
 
 def _probabilities(scores: Array, temperature: float) -> Stage:
@@ -98,7 +133,7 @@ def _convolution_block(maps: Array, weights: Mapping[str, Array], number: int) -
     step = f"{size} convolution of {len(maps)} {'maps' if len(maps) > 1 else 'map'}"
     return [
         Stage(name, step, response, signed=True, kernels=kernels),
-        Stage(f"relu{number}", "ReLU, below zero becomes 0", positive),
+        Stage(f"relu{number}", _RELU, positive),
         Stage(f"pool{number}", "2x2 max pooling, the largest of four", pooled),
     ]
 

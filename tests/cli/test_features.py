@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnncli.checkpoint import read_checkpoint
+from cnncli.checkpoint import read_checkpoint, write_checkpoint
 from cnncli.config import ModelConfig
 from cnncli.images import read_picture
 from cnncli.inference import load_engine
 from cnncli.inside.activations import activations, convolve_maps
+from cnncli.nn.state_dict import load_network
 from cnncli.ops import correlate2d
 from cnncli.resources import sample_image, shipped_weights
 from tests.cli.test_summary import SIZES, random_checkpoint
@@ -86,6 +87,39 @@ def test_the_written_numbers_of_a_real_picture_equal_torchs_hooks(
     assert record["label"] == "7" == str(arrays["probabilities"].argmax())
     assert record["confidence"] == pytest.approx(arrays["probabilities"].max())
     assert record["layers"][1]["zeros"] == pytest.approx((arrays["relu1"] == 0).mean())
+
+
+def test_other_networks_are_seen_through_torch(cli: CliRunner, tmp_path: Path) -> None:
+    config = ModelConfig("deep", 3, 32, 32, 4)
+    weights = random_checkpoint(tmp_path / "w.safetensors", config)
+    run = cli("features", sample_image("scene.png"), "-w", weights, "--npz", "n.npz", "-o", "x.png")
+    assert run.returncode == 0, run.stderr
+    arrays = np.load(tmp_path / "n.npz")
+    network = load_network(read_checkpoint(weights))
+    names = ["stem", "pool1", "widen1", "residual1", "pool2", "widen2", "residual2", "head"]
+    assert list(arrays) == ["input", *names, "probabilities"]
+    with torch.inference_mode():
+        x = torch.from_numpy(arrays["input"])[None]
+        for name in names[:-1]:  # the parts are called one after another, but for the last mean
+            x = network.get_submodule(name.rstrip("12") if "pool" in name else name)(x)
+            np.testing.assert_allclose(arrays[name], x[0].numpy(), rtol=0, atol=1e-5)
+        scores = network.get_submodule("head")(x.mean((2, 3)))[0]
+    np.testing.assert_allclose(arrays["head"], scores.numpy(), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(arrays["probabilities"], scores.softmax(0).numpy(), atol=1e-6)
+
+
+def test_weights_that_overflow_are_told(cli: CliRunner, tmp_path: Path) -> None:
+    weights = random_checkpoint(tmp_path / "w.safetensors", SIZES[0])
+    huge = read_checkpoint(weights)
+    huge.tensors["conv1.weight"] = huge.tensors["conv1.weight"] * np.float32(1e38)
+    huge.tensors["conv2.weight"] = huge.tensors["conv2.weight"] * np.float32(1e38)
+    write_checkpoint(weights, huge)
+    run = cli("features", DIGIT, "-w", weights, "-o", "x.png", "-q")
+    assert run.returncode == 1
+    assert run.stderr == (
+        "error: the weights lead to infinite numbers in conv2; train them anew\n"
+    )
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_a_convolution_adds_up_correlations_by_hand() -> None:

@@ -20,13 +20,16 @@ SIZES = [
     ModelConfig(in_channels=3, height=32, width=32, num_classes=7),
     ModelConfig(height=30, width=17, num_classes=2),
 ]
+DEEP = ModelConfig("deep", in_channels=3, height=40, width=40, num_classes=5)
 
 
 def random_checkpoint(path: Path, config: ModelConfig, **card: object) -> Path:
     """Write a checkpoint of small random numbers."""
     rng = np.random.default_rng(5)
     tensors = {
-        name: rng.normal(0, 0.1, shape).astype(np.float32)
+        name: (np.abs if "running_var" in name else np.asarray)(
+            rng.normal(0, 0.1, shape).astype(np.float32)
+        )
         for name, shape in tensor_shapes(config).items()
     }
     half = (0.5,) * config.in_channels
@@ -37,49 +40,49 @@ def random_checkpoint(path: Path, config: ModelConfig, **card: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("config", SIZES, ids=str)
+@pytest.mark.parametrize("config", [*SIZES, DEEP], ids=str)
 def test_parameters_and_multiply_adds_equal_torchs_counts(config: ModelConfig) -> None:
-    network, layers = build_model(config), describe(config)
+    network, layers = build_model(config).eval(), describe(config)
     own = {name: p.numel() for name, p in network.named_parameters()}
     for layer in layers:
-        assert layer.parameters == sum(own[name] for name in layer.tensors)
+        assert layer.parameters == sum(own.get(name, 0) for name in layer.tensors)
     assert sum(layer.parameters for layer in layers) == sum(own.values())
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, config.in_channels, config.height, config.width))
-    flops = {
-        name.rpartition(".")[2]: sum(counts.values())
-        for name, counts in counter.get_flop_counts().items()
-    }
+    counts = counter.get_flop_counts()
     for layer in layers:
         if layer.tensors:  # a multiply-add is two floating-point operations
-            assert 2 * layer.multiply_adds == flops[layer.name]
+            flops = counts[f"{type(network).__name__}.{layer.name}"]
+            assert 2 * layer.multiply_adds == sum(flops.values())
     assert 2 * sum(layer.multiply_adds for layer in layers) == counter.get_total_flops()
 
 
-def test_receptive_fields_are_what_a_change_of_one_pixel_reaches() -> None:
-    config = ModelConfig()
-    network = build_model(config).double().requires_grad_(False)
+@pytest.mark.parametrize("config", [ModelConfig(), DEEP], ids=str)
+def test_receptive_fields_are_what_a_change_of_one_pixel_reaches(config: ModelConfig) -> None:
+    network = build_model(config).eval().requires_grad_(False)
     for parameter in network.parameters():
         parameter.abs_()  # more light in makes more light out, everywhere: nothing hides a pixel
-    outputs: list[torch.Tensor] = []
-    for name in ("conv1", "pool", "conv2", "fc1", "fc2"):
-        network.get_submodule(name).register_forward_hook(lambda *a: outputs.append(a[2]))
-    pixels = config.height * config.width
-    batch = torch.zeros(pixels + 1, 1, config.height, config.width, dtype=torch.float64)
-    batch[1:].view(pixels, pixels).fill_diagonal_(1.0)
-    network(batch)
-    for layer, output in zip(describe(config), outputs, strict=True):
-        middle = (
-            output[:, 0, output.shape[2] // 2, output.shape[3] // 2]
-            if output.ndim == 4
-            else output[:, 0]
+    layers = [layer for layer in describe(config) if layer.name != "mean"]  # no part of its own
+    middles: list[torch.Tensor] = []
+
+    def note(_part: object, _in: object, out: torch.Tensor) -> None:
+        middles.append(
+            out[:, 0, out.shape[2] // 2, out.shape[3] // 2] if out.ndim == 4 else out[:, 0]
         )
-        seen = (middle[1:] != middle[0]).view(config.height, config.width)
-        rows, columns = torch.nonzero(seen, as_tuple=True)
-        box = (int(rows.max() - rows.min()) + 1, int(columns.max() - columns.min()) + 1)
-        assert int(seen.sum()) == box[0] * box[1]  # the whole box counts, no hole
-        field = layer.receptive_field
-        assert box == ((field, field) if field else (config.height, config.width))
+
+    for name in {layer.name for layer in layers}:
+        network.get_submodule(name).register_forward_hook(note)
+    size = config.height  # a cross through the middle: fields are boxes around it
+    batch = torch.zeros(2 * size + 1, config.in_channels, size, size)
+    batch[1 : size + 1, 0, size // 2, :].fill_diagonal_(1000.0)
+    batch[size + 1 :, 0, :, size // 2].fill_diagonal_(1000.0)
+    network(batch)
+    for layer, middle in zip(layers, middles, strict=True):
+        across, down = (middle[1:] != middle[0]).view(2, size)
+        for seen in (across, down):
+            places = torch.nonzero(seen)
+            assert len(places) == int(places.max() - places.min()) + 1  # no hole
+            assert len(places) == (layer.receptive_field or size), layer.name
 
 
 def test_a_pipe_gets_plain_text_with_the_lessons_numbers(cli: CliRunner, tmp_path: Path) -> None:
