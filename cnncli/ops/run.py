@@ -141,7 +141,8 @@ def apply_combination(
     least, most = min((b[0] for b in bounds), default=0), max((b[1] for b in bounds), default=0)
     sums = narrowest(least, most) if bounds else precision
     engine = Taps(kernels, sums or precision, windows.dilation, scales, combine, precision)
-    goal = replace(finish, precision=precision, finite=is_finite(image))
+    finite = finish.to_integers and is_finite(image)
+    goal = replace(finish, precision=precision, finite=finite)
     if goal.mode == "minmax":
         goal = _stretch(goal, engine, _record_nothing, sizes, windows, threads)
     out = _output(out, sizes.shape, goal.dtype, image)
@@ -156,7 +157,8 @@ def _prepare(
 
     With `whole` the sums of a kernel with a divisor are left undivided.
     """
-    goal = replace(goal, precision=_real_type(response.dtype), finite=is_finite(image))
+    finite = goal.to_integers and is_finite(image)
+    goal = replace(goal, precision=_real_type(response.dtype), finite=finite)
     if response.bounds is None:
         engine = choose(image, response, response.dtype, windows.dilation)
         return engine, _record_nothing if goal.mode == "response" else _real(goal)
