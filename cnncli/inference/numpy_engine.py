@@ -66,8 +66,9 @@ class NumpyEngine:
             float32 ``(N, 128)``, the last hidden layer after ReLU, and ``(N, K)``, the outputs
             before softmax.
         """
-        starts = range(0, max(len(batch), 1), CHUNK)
-        hidden = np.concatenate([self._hidden_layer(batch[i : i + CHUNK]) for i in starts])
+        hidden = np.empty((len(batch), len(self._hidden[1])), np.float32)
+        for start in range(0, len(batch), CHUNK):
+            hidden[start : start + CHUNK] = self._hidden_layer(batch[start : start + CHUNK])
         return hidden, hidden @ self._output[0] + self._output[1]
 
     def _hidden_layer(self, batch: Array) -> Array:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
-from cnncli.errors import CnncliError
+from cnncli.errors import CnncliError, failure_of
 from cnncli.images import Picture, read_picture
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import Engine
+from cnncli.inputs import STDIN
 from cnncli.pipeline import ordered_map
 from cnncli.preprocess import Prepared, prepare, to_network_input
 
@@ -117,8 +118,8 @@ class Predictor:
         def shown(path: Path) -> Prepared | CnncliError:
             try:
                 return prepare(read(path), self.checkpoint.preprocessing, self.how)
-            except CnncliError as error:
-                return error
+            except Exception as error:  # one picture must not end the others, whatever it does
+                return failure_of("stdin" if path == STDIN else str(path), error)
 
         results = zip(paths, ordered_map(shown, paths, jobs), strict=True)
         while chunk := list(islice(results, CHUNK)):

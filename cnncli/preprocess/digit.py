@@ -21,7 +21,7 @@ FINE = 96  # longer side of the digit, in pixels, while it is worked on
 MARGIN = 36  # around it
 BOX_PART = 20 / 28  # of the picture: what the digit's longer side fills
 INK_FROM, INK_FULL = 0.2, 0.8  # coverage below is none, above is full
-WORKING_SIDE = 500  # pixels, to twice as many: what a larger picture is averaged down to
+WORKING_SIDE = 300  # pixels, to twice as many: what a larger picture is averaged down to
 PALEST = 0.25  # in logarithms of colour: fainter ink is worth a warning
 CLEAR_OF_NOISE = 8  # times the noise of the background
 

@@ -125,7 +125,8 @@ def _one_sided(ink: Array) -> float:
 
     Where a background is wrong, being ink itself, holes in the ink stand out against it.
     """
-    powers = ink**4
+    squares = ink * ink
+    powers = squares * squares
     away = float(powers[ink < 0].sum())
     return max(1 - 2 * away / max(float(powers.sum()), 1e-9), 0.01)
 
