@@ -7,20 +7,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from cnncli.commands.convolve import convolve
-from cnncli.commands.demo import demo
-from cnncli.commands.doctor import doctor, version_lines
-from cnncli.commands.features import features
-from cnncli.commands.filters import filters
-from cnncli.commands.pool import pool
-from cnncli.commands.predict import predict
-from cnncli.commands.summary import summary
-from cnncli.commands.train import train
-from cnncli.commands.why import why
 from cnncli.errors import CnncliError, ExitCode
 from cnncli.files import remove_unfinished
 from cnncli.show.console import error as show_error
@@ -28,21 +19,48 @@ from cnncli.show.console import error as show_error
 # Typer carries its own Click; this is its base class of "the command line is wrong".
 _UsageProblem: Any = typer.BadParameter.__base__
 
-app = typer.Typer(
-    name="cnncli",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+# Every command is a function of its name in a module of its name; a few need a shorter line in
+# the list of commands than the first one of their docstring.
+_COMMANDS: dict[str, str | None] = {
+    "convolve": None,
+    "pool": None,
+    "filters": None,
+    "train": "Train a network and keep its best epoch.",
+    "features": None,
+    "why": None,
+    "predict": "Say what is in pictures, and how sure that is.",
+    "summary": None,
+    "demo": None,
+    "doctor": None,
+}
+
+
+def build_app(only: str | None = None) -> typer.Typer:
+    """Return the Typer app with all commands, or with the one that is to run.
+
+    Importing a command's module and reading its options takes milliseconds, which add up.
+    """
+    app = typer.Typer(
+        name="cnncli",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name in [only] if only else _COMMANDS:
+        command = getattr(import_module(f"cnncli.commands.{name}"), name)
+        app.command(short_help=_COMMANDS[name])(command)
+    return app
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from cnncli.commands.doctor import version_lines
+
         typer.echo("\n".join(version_lines()))
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool,
@@ -56,18 +74,6 @@ def _root(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Filter pictures with convolutions, train a small CNN, and read digits."""
-
-
-app.command()(convolve)
-app.command()(pool)
-app.command()(filters)
-app.command(short_help="Train a network and keep its best epoch.")(train)
-app.command()(features)
-app.command()(why)
-app.command(short_help="Say what is in pictures, and how sure that is.")(predict)
-app.command()(summary)
-app.command()(demo)
-app.command()(doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -134,6 +140,7 @@ def _leave(code: int) -> NoReturn:
 
 def _run(args: list[str], debug: bool) -> int:
     try:
+        app = build_app(args[0] if args and args[0] in _COMMANDS else None)
         code = app(args, prog_name="cnncli", standalone_mode=False)
         sys.stdout.flush()
     except CnncliError as error:

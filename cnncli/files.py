@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import threading
 from collections.abc import Iterator
@@ -39,7 +38,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         As the operating system reports it (no such folder, read-only, disk full).
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(f".{target.name[:80]}.{os.urandom(4).hex()}.tmp")
     mode = _mode_of(target)
     try:
         with _create(temporary) as file:

@@ -30,7 +30,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from cnncli.cli import app, main
+from cnncli.cli import build_app, main
 from cnncli.images import read_picture, to_uint8_rgb
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,6 +60,7 @@ def cli_page() -> str:
         "Exit codes: 0 done, 1 error, 2 wrong usage, 3 some inputs of a batch failed, "
         "130 interrupted. Results go to stdout; progress, notices and warnings to stderr.",
     ]
+    app = build_app()
     root = app.registered_callback
     if root is not None and root.callback is not None:
         parts += ["## cnncli", inspect.getdoc(root.callback) or "", _table(root.callback)]

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import typer
 
-from cnncli.cli import app
+from cnncli.cli import build_app
 from tests.conftest import ROOT, CliRunner
 
 
@@ -75,7 +75,7 @@ def test_every_picture_of_the_docs_is_made_and_shown() -> None:
 @pytest.mark.parametrize(("page", "command"), COMMANDS, ids=lambda value: str(value)[:60])
 def test_every_command_line_can_be_parsed(page: str, command: str) -> None:
     name, *arguments = build.split(command)[0]
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(build_app()).commands  # type: ignore[attr-defined]
     assert name in commands, f"{page}: {command}"
     commands[name].make_context(name, list(arguments)).close()
 
@@ -95,7 +95,7 @@ def test_cli_page_has_every_option_of_help(cli: CliRunner) -> None:
     sections = dict(
         re.findall(r"^## cnncli (\S+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     )
-    assert len(sections) == len(app.registered_commands)
+    assert len(sections) == len(build_app().registered_commands)
     for name in ("convolve", "features"):
         shown = cli(name, "--help", env={"COLUMNS": "200"}).stdout
         options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown.partition("Options")[2]))
