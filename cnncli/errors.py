@@ -70,10 +70,12 @@ def failure_of(name: str, error: Exception) -> CnncliError:
     Parameters
     ----------
     name
-        The input; it is put in front of a message that does not say it.
+        The input; it is put in front of a message that names no file.
     error
         What was raised; also what nobody foresaw.
     """
+    if isinstance(error, ImageReadError | ImageWriteError):
+        return error
     if isinstance(error, CnncliError):
         return error if name in str(error) else type(error)(f"{name}: {error}")
     if isinstance(error, MemoryError):

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.commands._outputs import Targets
-from cnncli.errors import BatchError, CnncliError
+from cnncli.errors import BatchError, CnncliError, failure_of
 from cnncli.images import Picture, read_picture, write_picture
 from cnncli.images.opening import Ahead
 from cnncli.inputs import STDIN
 from cnncli.pipeline import core_count, ordered_map
+from cnncli.show.console import error as show_error
 from cnncli.show.console import notice
 from cnncli.show.progress import batch_progress
 
@@ -128,7 +129,7 @@ def run_batch(
             if done.error is not None:
                 failures.append(done.error)
                 if len(inputs) > 1:
-                    notice(f"error: {done.error}")
+                    show_error(str(done.error))
             _remark(done, manner, first=number == 0, alone=len(inputs) == 1)
             advance(_line(done, manner, targets))
             if shows and done.changed is not None:
@@ -150,8 +151,10 @@ def _work(
         changed = change(before, threads)
         target, name = targets.path_for(source, changed.picture)
         write_picture(target, changed.picture, name, threads=threads)
-    except CnncliError as error:
-        return _Done(source, error=error)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # one picture must not end the others, whatever it does
+        return _Done(source, error=failure_of(_name(source), error))
     seconds = time.perf_counter() - start
     notices = tuple(before.info.get("notices", ()))
     if not keep:  # pictures that wait for their turn to be reported would fill the memory

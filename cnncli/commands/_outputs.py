@@ -1,13 +1,38 @@
 """Where results go: beside the input, into a folder, into a named file, or to stdout."""
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cnncli.errors import ImageWriteError, UsageError
 from cnncli.images.formats import format_of, holds, names_format, suffix_of
 from cnncli.images.picture import Picture
 from cnncli.inputs import STDIN
+
+IGNORES_CASE = sys.platform in ("darwin", "win32")  # a.png and A.png are one file there
+
+
+class Inputs:
+    """Files that nothing may be written over, by whatever name."""
+
+    def __init__(self, paths: Collection[Path]) -> None:
+        files = [path for path in paths if path != STDIN]
+        self._names = {os.path.realpath(path) for path in files}
+        self._identities = {_identity(path) for path in files} - {None}
+
+    def refuse(self, target: Path) -> None:
+        """Raise ImageWriteError if `target` is one of them: by a link or in other letters too."""
+        if os.path.realpath(target) in self._names or _identity(target) in self._identities:
+            raise ImageWriteError(f"{target} is an input; name another output with -o")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_ino else None
 
 
 class Targets:
@@ -21,6 +46,8 @@ class Targets:
         What ``--output`` said, or None.
     what
         Goes into file names: ``photo.png`` and ``blur`` give ``photo_blur.png``.
+    others
+        Further files that are read, such as a kernel, and are no target either.
 
     Raises
     ------
@@ -28,14 +55,20 @@ class Targets:
         If several inputs would end in one file.
     """
 
-    def __init__(self, inputs: Sequence[Path], output: str | None, what: str) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[Path],
+        output: str | None,
+        what: str,
+        others: Collection[Path] = (),
+    ) -> None:
         self._what = what
-        self._taken: dict[Path, Path] = {}
+        self._taken: dict[str, Path] = {}
         self._folder: Path | None = None
         self._file: str | None = None
         if output is not None:
             self._parse(output, len(inputs))
-        self._inputs = {os.path.realpath(path) for path in inputs if path != STDIN}
+        self._inputs = Inputs([*inputs, *others])
         if self._file is None:
             self._refuse_clashes(inputs)
 
@@ -78,9 +111,8 @@ class Targets:
                 source.suffix if name == own and source != STDIN else suffix_of(name, result.kind)
             )
             target = self._place(source) / f"{_stem(source)}_{self._what}{suffix}"
-        if os.path.realpath(target) in self._inputs:
-            raise ImageWriteError(f"{target} is an input; name another output with -o")
-        if (other := self._taken.setdefault(target, source)) != source:
+        self._inputs.refuse(target)
+        if (other := self._taken.setdefault(_name_on_disk(target), source)) != source:
             raise ImageWriteError(f"{target} is already the result of {other}; use another -o")
         return str(target), name
 
@@ -102,15 +134,19 @@ class Targets:
         return Path() if source == STDIN else source.parent
 
     def _refuse_clashes(self, inputs: Sequence[Path]) -> None:
-        seen: dict[Path, Path] = {}
+        seen: dict[str, Path] = {}
         for source in inputs:
             target = self._place(source) / f"{_stem(source)}_{self._what}{source.suffix}"
-            other = seen.setdefault(target, source)
+            other = seen.setdefault(_name_on_disk(target), source)
             if other != source:
                 raise UsageError(
                     f"{other} and {source} would both become {target}; "
                     "name them in separate runs with different -o"
                 )
+
+
+def _name_on_disk(target: Path) -> str:
+    return str(target).casefold() if IGNORES_CASE else str(target)
 
 
 def _stem(source: Path) -> str:

@@ -1,5 +1,6 @@
 """Which pictures a command gets, and a head start for the first of them."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,4 +22,6 @@ def start_reading(images: Sequence[str] | None) -> tuple[list[Path], Ahead | Non
     if not images:
         raise UsageError("no picture is named; name files, folders, globs or - for stdin")
     inputs = expand_inputs(images)
-    return inputs, None if inputs[0] == STDIN else Ahead(inputs[0])
+    # What is no regular file (a pipe) can be read once only, and not by two readers.
+    is_file = os.path.isfile(inputs[0])  # noqa: PTH113 (Path's raises for a name too long)
+    return inputs, Ahead(inputs[0]) if is_file and inputs[0] != STDIN else None

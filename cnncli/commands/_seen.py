@@ -103,6 +103,12 @@ class Seen:
         index = int(probabilities.argmax())
         return Answer(self.checkpoint.classes[index], index, float(probabilities[index]))
 
+    def refuse(self, target: Path) -> None:
+        """Raise ImageWriteError if `target` is the picture or the weights."""
+        from cnncli.commands._outputs import Inputs
+
+        Inputs([self.source, self.weights]).refuse(target)
+
     def write(self, pixels: "NDArray[np.uint8]", output: str | None, what: str) -> str:
         """Write a sheet to ``--output``, or beside the picture as ``<stem>_<what>.png``.
 

@@ -148,7 +148,8 @@ def convolve(
         from cnncli.commands._batch import Manner, run_batch
         from cnncli.commands._outputs import Targets
 
-        targets = Targets(inputs, output, "_".join(step.label for step in steps))
+        others = [kernel_file] if kernel_file else []
+        targets = Targets(inputs, output, "_".join(step.label for step in steps), others)
         manner = Manner("filtering", jobs, quiet, as_json, verbose, show)
         run_batch(inputs, targets, lambda p, n: _filtered(p, steps, settings, n), manner, ahead)
 

@@ -50,6 +50,8 @@ def features(
     from cnncli.show.features import feature_sheet
 
     seen = read_one(image, weights, quiet=quiet or as_json)
+    if npz is not None:
+        seen.refuse(npz)
     stages = activations(seen.checkpoint, seen.network_input)
     chosen = stages[1:] if layer is None else [choose_stage(stages, layer)]
     classes = seen.checkpoint.classes

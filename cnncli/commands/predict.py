@@ -13,6 +13,7 @@ import typer
 from cnncli.commands._options import Device, Images, Jobs, Json, MaxPixels, Quiet, Weights
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import BatchError, CnncliError, UsageError
+from cnncli.show.console import error as show_error
 from cnncli.show.console import notice, result
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def predict(
     predictor = _predictor(weights, engine, device, len(listed.paths), quiet)
     predictor = _asked(predictor, preprocess, top, min_confidence)
     form = "json" if as_json else "csv" if as_csv else "eye"
-    _report(_predictions(predictor, listed, jobs), len(listed), form, save_preprocessed, quiet)
+    sink = _SeenFolder(save_preprocessed, listed.paths) if save_preprocessed else None
+    _report(_predictions(predictor, listed, jobs), len(listed), form, sink, quiet)
 
 
 def _check(preprocess: str, as_csv: bool, as_json: bool) -> None:
@@ -110,7 +112,8 @@ def _list(arguments: Sequence[str]) -> _Listed:
                 raise
             listed.missing[len(listed)] = argument, error
         else:
-            listed.paths.extend(path for path in found if path not in set(listed.paths))
+            known = set(listed.paths)
+            listed.paths.extend(path for path in found if path not in known)
     return listed
 
 
@@ -147,22 +150,24 @@ def _predictions(predictor: Predictor, listed: _Listed, jobs: int) -> Iterator[P
 
 
 def _report(
-    predictions: Iterator[Prediction], count: int, form: str, seen_in: Path | None, quiet: bool
+    predictions: Iterator[Prediction],
+    count: int,
+    form: str,
+    sink: _SeenFolder | None,
+    quiet: bool,
 ) -> None:
     from cnncli.show.progress import batch_progress
 
-    sink = _SeenFolder(seen_in) if seen_in else None
     failures: list[CnncliError] = []
     if form == "csv":
         result(CSV_HEADER)
     with batch_progress(count, "predicting", quiet=quiet or count <= MAX_BLOCKS) as advance:
         for prediction in predictions:
-            if prediction.error is not None:
-                failures.append(prediction.error)
+            failure = prediction.error or (sink.write(prediction) if sink else None)
+            if failure is not None:
+                failures.append(failure)
                 if count > 1:
-                    notice(f"error: {prediction.error}")
-            elif sink is not None:
-                sink.write(prediction)
+                    show_error(str(failure))
             advance(_line(prediction, form, count))
     _raise_for(failures, count)
 
@@ -230,22 +235,31 @@ def _draw(prediction: Prediction, count: int) -> None:
 class _SeenFolder:
     """Writes what the network was shown, under names that no other picture has."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, inputs: Sequence[Path]) -> None:
+        from cnncli.commands._outputs import Inputs
+
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._inputs = Inputs(inputs)
         self._names: dict[str, int] = {}
 
-    def write(self, prediction: Prediction) -> None:
+    def write(self, prediction: Prediction) -> CnncliError | None:
+        """Write what there is to write; return why that failed, if it did."""
         from cnncli.images import Picture, write_picture
 
         if prediction.prepared is None:
-            return
+            return None
         pixels = prediction.prepared.pixels
         flat = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
         stem = "stdin" if str(prediction.path) == "-" else prediction.path.stem
         number = self._names[stem] = self._names.get(stem, 0) + 1
         name = f"{stem}_seen.png" if number == 1 else f"{stem}_seen_{number}.png"
-        write_picture(self._folder / name, Picture(flat, mode="L" if flat.ndim == 2 else "RGB"))
+        try:
+            self._inputs.refuse(self._folder / name)
+            write_picture(self._folder / name, Picture(flat, mode="L" if flat.ndim == 2 else "RGB"))
+        except CnncliError as error:
+            return error
+        return None
 
 
 def _raise_for(failures: Sequence[CnncliError], count: int) -> None:

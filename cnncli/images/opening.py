@@ -184,6 +184,8 @@ def _info(image: Any) -> dict[str, Any]:
     """Collect what a result keeps; called before the pixels are decoded."""
     info: dict[str, Any] = {"format": image.format, "notices": _notices(image)}
     info.update({key: image.info[key] for key in _KEPT if key in image.info})
+    if "dpi" in info and not all(0 < float(value) < 1e6 for value in info["dpi"]):
+        del info["dpi"]  # one inch of nothing (1/0): no format can be told that
     if image.format == "MPO":
         info["format"] = "JPEG"  # its first picture is one, and so is the result
     if text := getattr(image, "text", None):

@@ -55,7 +55,9 @@ def write_picture(
         raise ImageWriteError(
             f"{path}: {error.strerror or error}; check the folder, its permissions and free space"
         ) from None
-    except ValueError as error:  # Pillow's word for sizes and metadata that a format cannot hold
+    except MemoryError:
+        raise ImageWriteError(f"{path} needs more memory than there is; use --jobs 1") from None
+    except Exception as error:  # encoders raise many kinds for sizes and metadata they cannot hold
         raise ImageWriteError(f"{path}: {name} cannot hold this ({error}); write .png") from None
 
 
