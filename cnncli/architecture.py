@@ -15,6 +15,7 @@ Shape = tuple[int, ...]
 CONV1_CHANNELS = 16  # the lesson's numbers
 CONV2_CHANNELS = 32
 HIDDEN_UNITS = 128
+DEEP_WIDTH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class Layer:
 
     @property
     def parameters(self) -> int:
-        """Return the number of learned values."""
-        return sum(prod(shape) for shape in self.tensors.values())
+        """Return the number of learned values; running statistics are stored, not learned."""
+        return sum(prod(shape) for name, shape in self.tensors.items() if ".running_" not in name)
 
 
 def _convolution(name: str, inputs: int, output: Shape, field_size: int) -> Layer:
@@ -69,8 +70,6 @@ def _linear(name: str, inputs: int, outputs: int, operation: str) -> Layer:
 
 def _simple(config: ModelConfig) -> list[Layer]:
     height, width = config.height, config.width
-    if min(height, width) < 4:
-        raise ValueError(f"{height}x{width} pixels are too few for two poolings; use 4x4 or more")
     half, quarter = (height // 2, width // 2), (height // 4, width // 4)
     flat = CONV2_CHANNELS * prod(quarter)
     return [
@@ -80,6 +79,37 @@ def _simple(config: ModelConfig) -> list[Layer]:
         Layer("pool", "2x2 max pooling", (CONV2_CHANNELS, *quarter), receptive_field=10),
         _linear("fc1", flat, HIDDEN_UNITS, "fully connected, ReLU"),
         _linear("fc2", HIDDEN_UNITS, config.num_classes, "fully connected"),
+    ]
+
+
+def _block(name: str, inputs: int, output: Shape, field_size: int) -> Layer:
+    weight = (output[0], inputs, 3, 3)
+    scales = ("weight", "bias", "running_mean", "running_var")
+    return Layer(
+        name.partition(".")[0],
+        "3x3 convolution, batch norm, ReLU" + (", added to its input" if "." in name else ""),
+        output,
+        {f"{name}.0.weight": weight} | {f"{name}.1.{scale}": output[:1] for scale in scales},
+        prod(weight) * output[1] * output[2],
+        field_size,
+    )
+
+
+def _deep(config: ModelConfig) -> list[Layer]:
+    width = DEEP_WIDTH
+    half = (config.height // 2, config.width // 2)
+    quarter = (config.height // 4, config.width // 4)
+    head = _linear("head", 4 * width, config.num_classes, "fully connected")
+    return [
+        _block("stem", config.in_channels, (width, config.height, config.width), 3),
+        Layer("pool", "2x2 max pooling", (width, *half), receptive_field=4),
+        _block("widen1", width, (2 * width, *half), 8),
+        _block("residual1.block", 2 * width, (2 * width, *half), 12),
+        Layer("pool", "2x2 max pooling", (2 * width, *quarter), receptive_field=14),
+        _block("widen2", 2 * width, (4 * width, *quarter), 22),
+        _block("residual2.block", 4 * width, (4 * width, *quarter), 30),
+        Layer("mean", "average over the picture", (4 * width,)),
+        head,
     ]
 
 
@@ -104,7 +134,11 @@ def describe(config: ModelConfig) -> list[Layer]:
     >>> sum(layer.multiply_adds for layer in layers)
     1218048
     """
-    return _simple(config)
+    if min(config.height, config.width) < 4:
+        raise ValueError(
+            f"{config.height}x{config.width} pixels are too few for two poolings; use 4x4 or more"
+        )
+    return _deep(config) if config.name == "deep" else _simple(config)
 
 
 def tensor_shapes(config: ModelConfig) -> dict[str, Shape]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-ModelName = Literal["simple"]
+ModelName = Literal["simple", "deep"]
 PreprocessingKind = Literal["digit", "resize", "none"]
 RecipeName = Literal["fast", "plain"]
 OptimizerName = Literal["adamw", "adam", "sgd"]
@@ -66,7 +66,7 @@ class ModelConfig(_Record):
     Parameters
     ----------
     name
-        ``"simple"`` is the lesson's two-layer ``SimpleCNN``.
+        ``"simple"`` is the lesson's two-layer ``SimpleCNN``, ``"deep"`` a small residual network.
     in_channels
         1 for greyscale, 3 for colour.
     height, width

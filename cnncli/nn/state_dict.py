@@ -26,7 +26,10 @@ def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
 def load_network(checkpoint: Checkpoint) -> nn.Module:
     """Build a checkpoint's network with its weights, on the CPU, in evaluation mode."""
     network = build_model(checkpoint.model)
-    state = {name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()}
+    # What a checkpoint leaves out (batch norm's step counters) stays as built.
+    state = network.state_dict() | {
+        name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()
+    }
     network.load_state_dict(state)
     return network.eval()
 
