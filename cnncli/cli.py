@@ -138,10 +138,15 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def _call(args: list[str]) -> Any:
+    """Run one command line; a command finds this function as its context's object (``demo``)."""
+    app = build_app(args[0] if args and args[0] in _COMMANDS else None)
+    return app(args, prog_name="cnncli", standalone_mode=False, obj=_call)
+
+
 def _run(args: list[str], debug: bool) -> int:
     try:
-        app = build_app(args[0] if args and args[0] in _COMMANDS else None)
-        code = app(args, prog_name="cnncli", standalone_mode=False)
+        code = _call(args)
         sys.stdout.flush()
     except CnncliError as error:
         return _fail(str(error), error.exit_code, debug)

@@ -65,13 +65,12 @@ def demo(
     _bring_samples(output)
     waits = (sys.stdin.isatty() and sys.stdout.isatty()) if pause is None else pause
     console = stdout_console()
-    run = context.find_root().command.main
     for number, step in enumerate(STEPS, 1):
         words = shlex.split(step.command.format(folder=shlex.quote(output.as_posix())))
         title = f"{number} of {len(STEPS)}: {step.title}"
         show_step(console, title, step.words, f"cnncli {shlex.join(words)}")
         sys.stdout.flush()
-        run(words, prog_name="cnncli", standalone_mode=False)
+        context.obj(words)  # the command line itself: what is printed is what is run
         if step.after is not None:
             show_words(console, step.after(output))
         if waits and number < len(STEPS):

@@ -1,5 +1,7 @@
 """From numbers to colours: black is zero, orange more than zero, blue less."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,12 +37,17 @@ def diverging(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
     >>> diverging(np.array([-2.0, 0.0, 2.0]), 2.0).tolist()
     [[158, 220, 255], [0, 0, 0], [255, 232, 150]]
     """
+    index = np.rint(np.clip(values / limit, -1, 1) * _STEPS).astype(np.intp) + _STEPS
+    coloured: NDArray[np.uint8] = _table()[index]
+    return coloured
+
+
+@cache
+def _table() -> NDArray[np.uint8]:
     ramp = np.linspace(-1, 1, 2 * _STEPS + 1)
     channels = [np.interp(ramp, _POSITIONS, channel) for channel in zip(*_COLOURS, strict=True)]
-    table = np.floor(np.stack(channels, axis=-1) + 0.5).astype(np.uint8)
-    index = np.rint(np.clip(values / limit, -1, 1) * _STEPS).astype(np.intp) + _STEPS
-    coloured: NDArray[np.uint8] = table[index]
-    return coloured
+    table: NDArray[np.uint8] = np.floor(np.stack(channels, axis=-1) + 0.5).astype(np.uint8)
+    return table
 
 
 def greys(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:

@@ -116,9 +116,7 @@ def test_weights_that_overflow_are_told(cli: CliRunner, tmp_path: Path) -> None:
     write_checkpoint(weights, huge)
     run = cli("features", DIGIT, "-w", weights, "-o", "x.png", "-q")
     assert run.returncode == 1
-    assert run.stderr == (
-        "error: the weights lead to infinite numbers in conv2; train them anew\n"
-    )
+    assert run.stderr == ("error: the weights lead to infinite numbers in conv2; train them anew\n")
     assert not (tmp_path / "x.png").exists()
 
 
