@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.ops.program import Program
+from cnncli.ops.program import Program, scalar
 
 Array = npt.NDArray[Any]
 
@@ -42,6 +42,8 @@ class Finish:
         Type of real values: float32 or float64.
     finite
         Whether all responses are known to be finite.
+    bounds
+        Of the response, where they are known: they may show that nothing needs clipping.
     """
 
     dtype: np.dtype[Any]
@@ -51,6 +53,19 @@ class Finish:
     origin: float = 0.0
     precision: np.dtype[Any] = _FLOAT32
     finite: bool = False
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def needs_clipping(self) -> bool:
+        """Whether rounded values may lie outside the range of `dtype`, errors of 1 % included."""
+        if self.bounds is None:
+            return True
+        ends = [float((Fraction(end) / self.scale) + self.bias) for end in self.bounds]
+        low, high = min(ends), max(ends)
+        if self.mode == "abs":
+            low, high = 0.0, max(-low, high)
+        info = np.iinfo(self.dtype)
+        return low < info.min - 0.49 or high > info.max + 0.49
 
     def stretched(self, low: float, high: float) -> "Finish":
         """Return the finish that maps `low` to black and `high` to white.
@@ -154,14 +169,14 @@ def record_exact(
     half, value = form.divisor // 2, sums
     if form.absolute and low < 0:
         if form.addend:
-            program.call(np.add, value, one(form.addend), out)
+            program.call(np.add, value, scalar(form.addend, sums.dtype), out)
             value = out
         program.call(np.absolute, value, out)
         value, low, high, add = out, 0, max(-low, high), half
     else:
         add = form.addend + half
     if add:
-        program.call(np.add, value, _wrapped(add, sums.dtype), out)
+        program.call(np.add, value, scalar(add, sums.dtype), out)
         value = out
     if form.divisor > 1:
         shift = form.divisor.bit_length() - 1
@@ -188,10 +203,6 @@ def _as_integers(program: Program, sums: Array, form: Exact, bounds: tuple[int, 
     return whole
 
 
-def _wrapped(number: int, dtype: np.dtype[Any]) -> Any:
-    return np.array(number, np.int64).astype(dtype)[()]
-
-
 def record_real(program: Program, response: Array, source: Array, finish: Finish) -> Array:
     """Record the steps from a response to real values or, in floats, to pixels before the cast.
 
@@ -216,7 +227,7 @@ def record_real(program: Program, response: Array, source: Array, finish: Finish
     if finish.mode == "abs":
         program.call(np.absolute, value, value)
     if finish.to_integers:
-        _record_rounding(program, value, finish.dtype, finish.finite)
+        _record_rounding(program, value, finish)
     return value
 
 
@@ -241,18 +252,18 @@ def _record_division(program: Program, value: Array, scale: Fraction) -> None:
         program.call(np.divide, value, one(top), value)
 
 
-def _record_rounding(program: Program, value: Array, dtype: np.dtype[Any], finite: bool) -> None:
+def _record_rounding(program: Program, value: Array, finish: Finish) -> None:
     """Record clipping and floor(x + 1/2); NaN becomes the lowest value, black, at some cost."""
     one: Any = value.dtype.type
-    info = np.iinfo(dtype)
+    info = np.iinfo(finish.dtype)
     top = one(info.max)
     if int(top) > info.max:
         top = np.nextafter(top, one(0))
-    if finite:
-        program.call(np.clip, value, one(info.min), top, value)
-    else:
+    if not finish.finite:
         program.call(np.fmax, value, one(info.min), value)
         program.call(np.fmin, value, top, value)
+    elif finish.needs_clipping:
+        program.call(np.clip, value, one(info.min), top, value)
     program.call(np.add, value, one(0.5), value)
     if info.min < 0:
         program.call(np.floor, value, value)  # the cast truncates: enough where nothing is negative

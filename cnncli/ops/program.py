@@ -102,6 +102,13 @@ class Program:
             function(*arguments)
 
 
+def scalar(number: float, dtype: np.dtype[Any]) -> Any:
+    """Return a number in a type; whole numbers wrap as the sums do."""
+    if dtype.kind == "f":
+        return dtype.type(number)
+    return np.array(number, np.int64).astype(dtype)[()]
+
+
 def one_dimension(
     program: Program, source: Array, n: int, step: int, weights: Array, *, spare: bool = False
 ) -> Array:
@@ -189,11 +196,10 @@ def taps(
     Taps of weight 0 are skipped; taps of equal absolute weight are added and subtracted first and
     multiplied once, which folds mirrored kernels. The sum of two taps goes into a `spare` source.
     """
-    kind = source.dtype.type
     groups = _by_weight(weighted)
     if not groups:
         total = program.empty(n, source.dtype)
-        program.call(np.copyto, total, kind(0))
+        program.call(np.copyto, total, 0)
         return total
     if len(groups) == 1 and groups[0][0] == 1 and len(groups[0][1]) == 1:
         offset, sign = groups[0][1][0]
@@ -211,7 +217,7 @@ def taps(
             continue
         sign, view = _group_sum(program, source, scratch, members)
         if weight != 1:
-            program.call(np.multiply, view, kind(weight), scratch)
+            program.call(np.multiply, view, scalar(weight, source.dtype), scratch)
             view = scratch
         program.call(np.add if sign > 0 else np.subtract, total, view, total)
     return total
@@ -269,7 +275,7 @@ def _first_group(
     """Record the weighted sum of a group; return where it is: in `total` or in fresh memory."""
     sign, view = _group_sum(program, source, total, members)
     if weight != 1:
-        program.call(np.multiply, view, total.dtype.type(sign * weight), total)
+        program.call(np.multiply, view, scalar(sign * weight, total.dtype), total)
     elif sign < 0:
         program.call(np.negative, view, total)
     elif view is not total and np.may_share_memory(view, source):

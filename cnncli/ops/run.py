@@ -161,6 +161,7 @@ def _prepare(
     goal = replace(goal, precision=_real_type(response.dtype), finite=finite)
     if response.bounds is None:
         engine = choose(image, response, response.dtype, windows.dilation)
+        goal = replace(goal, bounds=_real_bounds(image, response.kernel, windows))
         return engine, _record_nothing if goal.mode == "response" else _real(goal)
     goal = replace(goal, scale=goal.scale * response.divisor)
     form = exact(response.kernel, goal) if goal.to_integers else None
@@ -195,6 +196,14 @@ def _output(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], ima
 def _values(image: Array, windows: Windows) -> tuple[int, int]:
     low, high = value_range(image)
     return min(low, int(windows.outside)), max(high, int(windows.outside))
+
+
+def _real_bounds(image: Array, kernel: Array, windows: Windows) -> tuple[float, float] | None:
+    """Return bounds of a float kernel's response to integers."""
+    if image.dtype.kind == "f" or windows.outside != int(windows.outside):
+        return None
+    low, high = response_range(kernel, *_values(image, windows))
+    return float(low), float(high)
 
 
 def _real_type(dtype: np.dtype[Any]) -> np.dtype[Any]:

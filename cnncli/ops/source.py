@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cnncli.ops.program import scalar
 from cnncli.ops.windows import Border, border_index
 
 Array = npt.NDArray[Any]
@@ -102,7 +103,7 @@ class Source:
         elif target.dtype.kind == "f":
             target[...] = self.constant
         else:
-            target[...] = np.array(int(self.constant)).astype(target.dtype)
+            target[...] = scalar(int(self.constant), target.dtype)
 
 
 def _inside(offset: int, length: int, room: int) -> tuple[int, int]:
