@@ -74,11 +74,15 @@ class Ahead:
             self._error = error
 
     def result(self) -> Opened | None:
-        """Return the decoded picture once it is there, None for PNM; raise what went wrong."""
+        """Return the decoded picture once it is there, None for PNM; raise what went wrong.
+
+        It is handed over: a second call returns None, and its memory is free after its use.
+        """
         self._thread.join()
         if self._error is not None:
             raise self._error
-        return self._opened
+        opened, self._opened = self._opened, None
+        return opened
 
 
 def open_source(source: Path | str) -> BinaryIO:

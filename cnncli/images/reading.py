@@ -11,6 +11,9 @@ from cnncli.images import pnm
 from cnncli.images.opening import Ahead, Opened, check_size, open_image, open_source, readable
 from cnncli.images.picture import Picture
 
+_BAND_BYTES = 1 << 19  # copied at a time; stays in the cache
+_DTYPES = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "I": "=i4", "F": "=f4"}
+
 # What Pillow may decode to, and the mode in which cnncli works. Only the nearest mode without
 # loss is used: a palette becomes the colours it stands for, bilevel becomes 0 and 255.
 _WORKING_MODE = {
@@ -88,7 +91,7 @@ def _to_picture(opened: Opened, name: str) -> Picture:
         working += "A"  # a palette with transparency, or one colour that stands for clear
     if working not in (decoded, "I;16"):
         image = image.convert(working)
-    pixels, alpha = _split(_upright(np.asarray(image), opened.orientation), working)
+    pixels, alpha = (_upright(part, opened.orientation) for part in _arrays(image, working))
     return Picture(pixels, alpha, decoded, opened.info)
 
 
@@ -96,22 +99,38 @@ def _is_grey(palette: list[int]) -> bool:
     return palette[::3] == palette[1::3] == palette[2::3]
 
 
-def _split(array: NDArray[Any], mode: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    if mode == "I;16":
-        array = array.astype(np.uint16, copy=False)  # native byte order
-    if mode == "LA":
-        return np.ascontiguousarray(array[:, :, 0]), np.ascontiguousarray(array[:, :, 1])
-    if mode == "RGBA":
-        return np.ascontiguousarray(array[:, :, :3]), np.ascontiguousarray(array[:, :, 3])
-    return np.ascontiguousarray(array), None
+def _arrays(image: Any, mode: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Copy a Pillow image into arrays, band after band.
+
+    ``np.asarray(image)`` asks Pillow for the bytes of the whole picture several times over; a
+    band's bytes are still in the cache when they are copied to their place.
+    """
+    width, height = image.size
+    channels = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}.get(mode, 1)
+    dtype = np.dtype(_DTYPES.get(image.mode, np.uint8))
+    colours = channels - mode.endswith("A")
+    shape = (height, width) if colours == 1 else (height, width, colours)
+    pixels = np.empty(shape, dtype.newbyteorder("="))
+    alpha = np.empty((height, width), np.uint8) if mode.endswith("A") else None
+    step = max(1, _BAND_BYTES // (width * channels * dtype.itemsize))
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        data = image.crop((0, top, width, bottom)).tobytes()
+        band = np.frombuffer(data, dtype).reshape(bottom - top, width, channels)
+        pixels[top:bottom] = band[..., 0] if colours == 1 else band[..., :colours]
+        if alpha is not None:
+            alpha[top:bottom] = band[..., -1]
+    return pixels, alpha
 
 
-def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return a view turned as the EXIF tag 274 asks (values 1 to 8; others mean upright)."""
+def _upright(array: NDArray[Any] | None, orientation: int) -> Any:
+    """Return the array turned as the EXIF tag 274 asks (values 1 to 8; others mean upright)."""
+    if array is None:
+        return None
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     if orientation in (3, 4, 7, 8):
         array = array[::-1]
-    return array
+    return np.ascontiguousarray(array)
