@@ -29,6 +29,7 @@ _COMMANDS: dict[str, str | None] = {
     "features": None,
     "why": None,
     "predict": "Say what is in pictures, and how sure that is.",
+    "evaluate": "Measure weights on labelled pictures.",
     "summary": None,
     "demo": None,
     "doctor": None,

@@ -1,0 +1,270 @@
+"""``cnncli evaluate``: how good weights are on labelled pictures, and where they fail."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnncli.commands._options import Device, Json, Quiet, Weights
+from cnncli.errors import DataError, UsageError
+from cnncli.show.console import notice, result
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cnncli.checkpoint import Checkpoint
+    from cnncli.inference.scores import Scores
+
+MOST_MISTAKES = 64  # on the contact sheet
+
+
+def evaluate(
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="NAME|DIR",
+            help="A data set's name, or a folder with a sub-folder per class. Default: the test "
+            "part of what the weights were trained on.",
+            show_default=False,
+        ),
+    ] = None,
+    weights: Weights = None,
+    confusion: Annotated[
+        Path | None, typer.Option("--confusion", metavar="PNG", help="Draw the confusion matrix.")
+    ] = None,
+    mistakes: Annotated[
+        Path | None,
+        typer.Option("--mistakes", metavar="PNG", help="Draw the surest wrong answers."),
+    ] = None,
+    reliability: Annotated[
+        Path | None,
+        typer.Option("--reliability", metavar="PNG", help="Draw accuracy against confidence."),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="auto|numpy|torch", help="What runs the network.")
+    ] = "auto",
+    device: Device = "auto",
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the classes as CSV.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure weights on labelled pictures: accuracy, classes, confusion, calibration.
+
+    Example: cnncli evaluate
+
+    Example: cnncli evaluate --data my-pictures --weights weights/mine.safetensors
+
+    Example: cnncli evaluate --confusion confusion.png --mistakes mistakes.png
+    """
+    from cnncli.commands._weights import open_weights
+    from cnncli.inference import load_engine
+    from cnncli.inference.scores import score
+    from cnncli.preprocess import to_network_input
+
+    if as_csv and as_json:
+        raise UsageError("--csv and --json exclude each other; leave out one")
+    checkpoint, path, reason = open_weights(weights)
+    notice(f"weights: {path} ({reason})", quiet=quiet)
+    found = _open(data, checkpoint, quiet)
+    runner = load_engine(checkpoint, engine, count=len(found.labels), device=device)
+    shares = runner.probabilities(to_network_input(found.pixels, checkpoint.preprocessing))
+    scores = score(shares, found.labels, checkpoint.classes)
+    _draw(scores, found, shares, checkpoint.classes, confusion, mistakes, reliability)
+    if as_json:
+        result(json.dumps({"data": found.name, **_record(scores)}, ensure_ascii=False))
+    elif as_csv:
+        _print_csv(scores)
+    else:
+        _print(scores, found.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """Pictures as the network takes them, uint8 (N, H, W, C), and their classes (N,)."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> _Labelled:
+    """Return the test part of a data set, or a whole folder that the weights have not seen."""
+    trained_on = checkpoint.card.get("data")
+    name = data if data is not None else trained_on if isinstance(trained_on, str) else "mnist"
+    folder = Path(name).expanduser()
+    if folder.is_dir() and name != trained_on and _has_class_folders(folder):
+        return _whole_folder(folder, checkpoint, quiet)
+    from cnncli.config import data_folder
+    from cnncli.nn.datasets import open_data
+
+    edge = checkpoint.preprocessing.height
+    opened = open_data(name, data_folder(), edge=edge if folder.is_dir() else None)
+    for text in opened.notices:
+        notice(text, quiet=quiet)
+    test = opened.load_test()
+    pixels = test.images.permute(0, 2, 3, 1).numpy()
+    return _checked(name, pixels, test.labels.numpy(), opened.classes, checkpoint)
+
+
+def _has_class_folders(folder: Path) -> bool:
+    return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
+
+
+def _whole_folder(folder: Path, checkpoint: Checkpoint, quiet: bool) -> _Labelled:
+    from cnncli.nn.folders import list_classes, list_part, part_folders, read_part
+    from cnncli.pipeline import core_count
+
+    parts = part_folders(folder)
+    part = next(parts[name] for name in ("test", "validation", "train") if name in parts)
+    classes, notices = list_classes(part)
+    listing, _ = list_part(part, classes)
+    split, broken = read_part(listing, checkpoint.preprocessing, core_count())
+    for text in (*notices, *(f"skipped: {why}" for _, why in broken)):
+        notice(text, quiet=quiet)
+    pixels = split.images.permute(0, 2, 3, 1).numpy()
+    return _checked(str(part), pixels, split.labels.numpy(), classes, checkpoint)
+
+
+def _checked(
+    name: str,
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    classes: tuple[str, ...],
+    checkpoint: Checkpoint,
+) -> _Labelled:
+    """Return the pictures with the network's own class numbers: classes are matched by name."""
+    import numpy as np
+
+    wanted = checkpoint.preprocessing
+    if pixels.shape[1:] != (wanted.height, wanted.width, wanted.channels):
+        raise DataError(
+            f"{name} has pictures of {pixels.shape[2]}x{pixels.shape[1]}x{pixels.shape[3]} and "
+            f"the network takes {wanted.width}x{wanted.height}x{wanted.channels}; "
+            "name weights that were trained on such pictures"
+        )
+    if unknown := sorted(set(classes) - set(checkpoint.classes)):
+        raise DataError(
+            f"{name} has classes that the network does not know: {', '.join(unknown)[:200]}; "
+            f"it knows {', '.join(checkpoint.classes)[:200]}"
+        )
+    if len(labels) == 0:
+        raise DataError(f"{name} has no pictures that can be read; name another folder")
+    number = np.array([checkpoint.classes.index(label) for label in classes], np.int64)
+    return _Labelled(name, pixels, number[labels])
+
+
+def _record(scores: Scores) -> dict[str, Any]:
+    return {
+        "accuracy": scores.accuracy,
+        "interval": list(scores.interval),
+        "n": scores.count,
+        "loss": scores.loss,
+        "ece": scores.calibration.error,
+        "per_class": _class_rows(scores),
+        "confusion": scores.confusion.tolist(),
+    }
+
+
+def _class_rows(scores: Scores) -> list[dict[str, Any]]:
+    rows = [
+        {
+            "label": entry.label,
+            "precision": entry.precision,
+            "recall": entry.recall,
+            "f1": entry.f1,
+            "support": entry.support,
+        }
+        for entry in scores.classes
+    ]
+    # JSON knows no NaN: what is divided by nothing is null.
+    return [
+        {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in row.items()}
+        for row in rows
+    ]
+
+
+def _print_csv(scores: Scores) -> None:
+    import csv
+    import io
+
+    text = io.StringIO()
+    rows = _class_rows(scores)
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    result(text.getvalue().rstrip("\n"))
+
+
+def _print(scores: Scores, name: str) -> None:
+    from cnncli.show.console import stdout_console
+    from cnncli.show.evaluation import class_table, confusion_table
+
+    console = stdout_console()
+    low, high = scores.interval
+    wrong = scores.count - round(scores.accuracy * scores.count)
+    result(
+        f"{name}: accuracy {scores.accuracy:.2%} (95 %: {low:.2%} to {high:.2%}), "
+        f"{wrong:,} of {scores.count:,} wrong"
+    )
+    result(f"loss {scores.loss:.4f}, calibration error {scores.calibration.error:.4f}\n")
+    console.print(class_table(_class_rows(scores)))
+    if table := confusion_table(scores.confusion, [entry.label for entry in scores.classes]):
+        console.print("\nTrue class (row) and what it was taken for (column)")
+        console.print(table)
+
+
+def _draw(
+    scores: Scores,
+    found: _Labelled,
+    shares: NDArray[np.float32],
+    classes: tuple[str, ...],
+    confusion: Path | None,
+    mistakes: Path | None,
+    reliability: Path | None,
+) -> None:
+    from cnncli.files import atomic_write
+    from cnncli.show.evaluation import draw_confusion, draw_reliability
+
+    title = f"{found.name}: {scores.accuracy:.2%} of {scores.count:,}"
+    drawn: dict[Path, bytes] = {}
+    if confusion:
+        drawn[confusion] = draw_confusion(scores.confusion, classes, title)
+    if reliability:
+        bins = scores.calibration
+        drawn[reliability] = draw_reliability(
+            bins.counts, bins.confidence, bins.accuracy, f"{title}, ECE {bins.error:.4f}"
+        )
+    for path, data in drawn.items():
+        with atomic_write(path) as file:
+            file.write(data)
+        notice(f"wrote {path}")
+    if mistakes:
+        _draw_mistakes(mistakes, found, shares, classes)
+
+
+def _draw_mistakes(
+    path: Path, found: _Labelled, shares: NDArray[np.float32], classes: tuple[str, ...]
+) -> None:
+    from cnncli.images import Picture, write_picture
+    from cnncli.inference.scores import worst_mistakes
+    from cnncli.show.evaluation import mistakes_sheet
+
+    worst = worst_mistakes(shares, found.labels, MOST_MISTAKES)
+    if not len(worst):
+        notice(f"{path} is not written: there are no mistakes")
+        return
+    captions = [
+        f"{classes[found.labels[i]]} as {classes[shares[i].argmax()]}  {shares[i].max():.0%}"
+        for i in worst
+    ]
+    sheet = mistakes_sheet([found.pixels[i] for i in worst], captions)
+    write_picture(path, Picture(sheet, mode="RGB"))
+    notice(f"wrote {path}")

@@ -1,0 +1,155 @@
+"""An evaluation for the eye: tables for a terminal, and three pictures."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from cnncli.images.text import text_mask
+from cnncli.show.text import printable
+
+TILE = 84  # pixels of a mistake's side on the contact sheet
+_MOST_CELLS = 25  # classes beyond which a confusion matrix does not fit a terminal
+
+
+def class_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return precision, recall, F1 and support as a table; one mapping a class."""
+    table = Table("class", box=None, pad_edge=False, header_style="bold")
+    for name in ("precision", "recall", "F1", "pictures"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        shares = (row["precision"], row["recall"], row["f1"])
+        cells = [f"{share:.2%}" if share is not None else "-" for share in shares]
+        table.add_row(printable(row["label"]), *cells, f"{row['support']:,}")
+    return table
+
+
+def confusion_table(confusion: NDArray[np.int64], names: Sequence[str]) -> Table | None:
+    """Return a confusion matrix as a table, mistakes tinted; None if it has too many classes."""
+    if len(names) > _MOST_CELLS:
+        return None
+    table = Table("true", box=None, pad_edge=False, header_style="bold", title_justify="left")
+    for name in names:
+        table.add_column(printable(name, 6), justify="right")
+    wrong = confusion - np.diag(confusion.diagonal())
+    most = max(int(wrong.max(initial=0)), 1)
+    for k, name in enumerate(names):
+        cells = [_cell(int(count), j == k, most) for j, count in enumerate(confusion[k])]
+        table.add_row(Text(printable(name, 12), "bold"), *cells)
+    return table
+
+
+def _cell(count: int, right: bool, most: int) -> Text:
+    if right:
+        return Text(f"{count}", "green")
+    if not count:
+        return Text("·", "dim")
+    strength = round(80 + 150 * count / most)
+    return Text(f"{count}", Style(color="white", bgcolor=f"rgb({strength},40,40)"))
+
+
+def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str], title: str) -> bytes:
+    """Return a confusion matrix as PNG, shaded by each row's shares."""
+    from matplotlib.figure import Figure
+
+    count = len(names)
+    side = min(max(0.45 * count + 2, 5), 20)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root: rare mistakes show
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    labels = [printable(name, 16) for name in names]
+    axes.set_xticks(range(count), labels, rotation=90 if max(map(len, labels)) > 3 else 0)
+    axes.set_yticks(range(count), labels)
+    if count <= _MOST_CELLS:
+        for (row, column), number in np.ndenumerate(confusion):
+            if number:
+                colour = "white" if shares[row, column] > 0.4 else "black"
+                axes.text(column, row, f"{number}", ha="center", va="center", color=colour, size=8)
+    return _png(figure)
+
+
+def draw_reliability(
+    counts: NDArray[np.int64],
+    confidence: NDArray[np.float64],
+    accuracy: NDArray[np.float64],
+    title: str,
+) -> bytes:
+    """Return a reliability diagram as PNG: how often right, by how sure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    filled = counts > 0
+    upper.plot([0, 1], [0, 1], color="#8a8f98", linestyle="--", label="as sure as right")
+    upper.plot(confidence[filled], accuracy[filled], "o-", color="#1f6feb", label="measured")
+    upper.set(ylabel="right answers", title=title, ylim=(0, 1.02))
+    upper.legend()
+    upper.grid(alpha=0.3)
+    edges = np.arange(len(counts)) / len(counts)
+    lower.bar(edges, counts, width=1 / len(counts), align="edge", color="#1f6feb")
+    lower.set(xlabel="confidence", ylabel="pictures", yscale="symlog", xlim=(0, 1))
+    return _png(figure)
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def mistakes_sheet(
+    pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], columns: int = 8
+) -> NDArray[np.uint8]:
+    """Return a contact sheet of pictures, each over its caption.
+
+    Parameters
+    ----------
+    pictures
+        uint8 ``(H, W, 1 or 3)``.
+    captions
+        One a picture: true label, predicted label, confidence.
+    columns
+        Pictures in a row.
+
+    Returns
+    -------
+    NDArray
+        uint8 ``(h, w, 3)``.
+    """
+    gap, line = 10, 18
+    columns = max(min(columns, len(pictures)), 1)
+    rows = -(-len(pictures) // columns)
+    sheet = np.full(
+        (rows * (TILE + line + gap) + gap, columns * (TILE + gap) + gap, 3), 250, np.uint8
+    )
+    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        row, column = divmod(index, columns)
+        top, left = gap + row * (TILE + line + gap), gap + column * (TILE + gap)
+        tile = _tile(picture)
+        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+        _write(sheet, caption, top + TILE + 2, left)
+    return sheet
+
+
+def _tile(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture at whole multiples (or parts) of its size that fit a tile."""
+    zoom = TILE / max(picture.shape[:2])
+    rows, columns = (
+        (np.arange(int(size * zoom)) / zoom).astype(int).clip(0, size - 1)
+        for size in picture.shape[:2]
+    )
+    scaled = picture[rows][:, columns]
+    return np.broadcast_to(scaled, (*scaled.shape[:2], 3))
+
+
+def _write(sheet: NDArray[np.uint8], text: str, top: int, left: int) -> None:
+    ink = text_mask(printable(text, 20), 12)[:, :TILE]
+    area = sheet[top : top + ink.shape[0], left : left + ink.shape[1]]
+    area -= (area * (ink[: len(area), :, None] / 255.0) * 0.9).astype(np.uint8)
