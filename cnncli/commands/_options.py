@@ -55,6 +55,15 @@ Show = Annotated[
         show_default=False,
     ),
 ]
+Explain = Annotated[
+    str | None,
+    typer.Option(
+        "--explain",
+        metavar="X,Y",
+        help="Print the arithmetic of one output pixel instead of writing a picture.",
+        show_default=False,
+    ),
+]
 Weights = Annotated[
     Path | None,
     typer.Option(

@@ -1,5 +1,8 @@
 """``X,Y`` on the command line."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from cnncli.errors import UsageError
 
 
@@ -18,3 +21,16 @@ def parse_place(text: str) -> tuple[int, int]:
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise UsageError(f"--explain {text!r} is no place; give column,row such as 40,25")
     return int(parts[0]), int(parts[1])
+
+
+def one_place(text: str, inputs: Sequence[Path]) -> tuple[int, int]:
+    """Return :func:`parse_place` of the text, for exactly one picture.
+
+    Raises
+    ------
+    UsageError
+        If there are several pictures, or the text is no place.
+    """
+    if len(inputs) > 1:
+        raise UsageError(f"--explain takes one picture and there are {len(inputs)}; name one")
+    return parse_place(text)

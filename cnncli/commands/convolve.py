@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnncli.commands._options import (
+    Explain,
     Jobs,
     Json,
     MaxPixels,
@@ -91,15 +92,7 @@ def convolve(
     ] = None,
     bias: Annotated[float, typer.Option("--bias", help="Add after the division.")] = 0.0,
     range: Annotated[str, typer.Option("--range", metavar="MODE", help=_RANGE_HELP)] = "auto",
-    explain: Annotated[
-        str | None,
-        typer.Option(
-            "--explain",
-            metavar="X,Y",
-            help="Print the arithmetic of one output pixel instead of writing a picture.",
-            show_default=False,
-        ),
-    ] = None,
+    explain: Explain = None,
     signal: Annotated[
         str | None,
         typer.Option(
@@ -214,14 +207,12 @@ def _explain(
     settings: "Settings",
     as_json: bool,
 ) -> None:
-    from cnncli.commands._place import parse_place
+    from cnncli.commands._place import one_place
     from cnncli.filtering.explain import explain_pixel
     from cnncli.images import read_picture
     from cnncli.show.console import result
 
-    if len(inputs) > 1:
-        raise UsageError(f"--explain takes one picture and there are {len(inputs)}; name one")
-    x, y = parse_place(place)
+    x, y = one_place(place, inputs)
     picture = read_picture(inputs[0], ahead=ahead)
     explanation = explain_pixel(picture, steps, settings, x, y)
     if as_json:

@@ -1,16 +1,19 @@
 """``cnncli pool``: one number for each window of a picture."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnncli.commands._options import Images, Jobs, Json, MaxPixels, Output, Quiet, Show
+from cnncli.commands._options import Explain, Images, Jobs, Json, MaxPixels, Output, Quiet, Show
 from cnncli.config import MAX_PIXELS
 
 if TYPE_CHECKING:
     from cnncli.commands._batch import Changed
     from cnncli.filtering.pooling import PoolSettings
     from cnncli.images import Picture
+    from cnncli.images.opening import Ahead
 
 
 def pool(
@@ -48,6 +51,7 @@ def pool(
             help="How sums and means become pixels: clip, minmax (stretched), raw (float32).",
         ),
     ] = "clip",
+    explain: Explain = None,
     output: Output = None,
     show: Show = None,
     jobs: Jobs = 0,
@@ -64,6 +68,8 @@ def pool(
     cnncli pool photo.png --size 3 --stride 2 --mode avg
 
     cnncli pool photos/ --size 4 -o small/
+
+    cnncli pool photo.png --mode avg --explain 10,5
     """
     from cnncli.commands._reading import start_reading
 
@@ -74,15 +80,40 @@ def pool(
 
     settings = PoolSettings(size, stride, mode, edge, padding, whole, range)
     settings.check()
+    if explain is not None:
+        _explain(inputs, ahead, explain, settings, as_json)
+        return
     targets = Targets(inputs, output, f"{mode}_pool")
     manner = Manner("pooling", jobs, quiet, as_json, False, show)
-    run_batch(inputs, targets, lambda picture, _: _pooled(picture, settings), manner, ahead)
+    run_batch(inputs, targets, lambda p, n: _pooled(p, settings, n), manner, ahead)
 
 
-def _pooled(picture: "Picture", settings: "PoolSettings") -> "Changed":
+def _pooled(picture: "Picture", settings: "PoolSettings", threads: int) -> "Changed":
     from cnncli.commands._batch import Changed
     from cnncli.filtering.pooling import pool_picture
 
-    done = pool_picture(picture, settings)
+    done = pool_picture(picture, settings, threads)
     record = {"pool": settings.mode, "size": "global" if settings.whole else settings.size}
     return Changed(done, f"{settings.mode} of {settings.describe()}", record)
+
+
+def _explain(
+    inputs: "list[Path]",
+    ahead: "Ahead | None",
+    place: str,
+    settings: "PoolSettings",
+    as_json: bool,
+) -> None:
+    from cnncli.commands._place import one_place
+    from cnncli.filtering.explain_pool import explain_pooled
+    from cnncli.images import read_picture
+    from cnncli.show.console import result
+
+    x, y = one_place(place, inputs)
+    explanation = explain_pooled(read_picture(inputs[0], ahead=ahead), settings, x, y)
+    if as_json:
+        result(json.dumps(explanation.to_dict()))
+        return
+    from cnncli.show.pool_explanation import show_pool_explanation
+
+    show_pool_explanation(explanation)

@@ -168,7 +168,7 @@ def explain_pixel(
         depth=done.picture.pixels.dtype.name,
         channels=[
             _channel_sum(name, values, spots, step, kernels, scale, settings.bias, pixel)
-            for name, values, pixel in _channels(source, done.picture.pixels[y, x])
+            for name, values, pixel in channel_names(source, done.picture.pixels[y, x])
         ],
     )
 
@@ -245,7 +245,8 @@ def _oriented_kernels(step: Step, op: str) -> list[tuple[Array, int]]:
     return [(weights[::turn, ::turn], scale) for weights, scale in step.parts()]
 
 
-def _channels(source: Picture, pixel: Any) -> list[tuple[str, Array, float]]:
+def channel_names(source: Picture, pixel: Any) -> list[tuple[str, Array, float]]:
+    """Return name, values and the pixel's value of each channel."""
     if source.pixels.ndim == 2:
         return [("grey", source.pixels, np.asarray(pixel).item())]
     names = {3: "RGB", 4: "CMYK"}.get(source.pixels.shape[2], "")

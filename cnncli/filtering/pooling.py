@@ -71,8 +71,8 @@ class PoolSettings:
         return {"size": size, "stride": stride, "edge": self.edge, "padding": padding}
 
 
-def pool_picture(picture: Picture, settings: PoolSettings) -> Picture:
-    """Pool colour and alpha.
+def pool_picture(picture: Picture, settings: PoolSettings, threads: int | None = None) -> Picture:
+    """Pool colour and alpha, on at most so many threads.
 
     Means and sums weigh colour by alpha; a maximum, minimum or median looks at pixels that are not
     wholly clear. Alpha itself is pooled by the same mode, by its mean for ``l2`` and ``sum``.
@@ -87,12 +87,18 @@ def pool_picture(picture: Picture, settings: PoolSettings) -> Picture:
     ShapeError, UsageError
         If no window fits or a name is unknown.
     """
-    windows, alpha = settings.windows(picture), picture.alpha
-    if alpha is None or is_opaque(alpha):
-        pooled = pool2d(picture.pixels, mode=settings.mode, **windows)
+    windows, alpha, dtype = settings.windows(picture), picture.alpha, picture.pixels.dtype
+    opaque = alpha is None or is_opaque(alpha)
+    if opaque and settings.range == "clip":
+        # Rounded within the pooling, block by block, which needs no array of real numbers.
+        pixels = pool2d(picture.pixels, mode=settings.mode, dtype=dtype, threads=threads, **windows)
     else:
-        pooled = _visible(picture.pixels, alpha, settings.mode, windows)
-    pixels = to_pixels(pooled, picture.pixels.dtype, range=settings.range)
+        pooled = (
+            pool2d(picture.pixels, mode=settings.mode, threads=threads, **windows)
+            if alpha is None or opaque
+            else _visible(picture.pixels, alpha, settings.mode, windows)
+        )
+        pixels = to_pixels(pooled, dtype, range=settings.range)
     if alpha is None:
         return replace(picture, pixels=pixels)
     mode = "avg" if settings.mode in ("l2", "sum") else settings.mode
@@ -109,7 +115,8 @@ def _visible(pixels: Array, alpha: Array, mode: str, windows: dict[str, Any]) ->
     if mode in ("max", "min"):
         limits = np.iinfo(pixels.dtype)
         hidden = limits.min if mode == "max" else limits.max
-        return pool2d(np.where(weights > 0, pixels, hidden), mode=mode, **windows)
+        best = pool2d(np.where(weights > 0, pixels, hidden), mode=mode, **windows)
+        return np.where(pool2d(weights, mode="max", **windows) > 0, best, 0)
     if mode == "median":
         return _visible_median(pixels, weights, windows)
     values = np.square(pixels, dtype=np.float64) if mode == "l2" else pixels

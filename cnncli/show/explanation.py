@@ -9,7 +9,7 @@ from cnncli.show.console import stdout_console
 if TYPE_CHECKING:
     from rich.console import Console
 
-_MOST_TERMS = 30  # of a sum that is written out
+MOST_TERMS = 30  # of a sum that is written out
 _OUTSIDE = "bold magenta"
 
 
@@ -64,12 +64,18 @@ def _notes(explanation: Any) -> list[str]:
     return notes
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a number in at most six digits."""
     return f"{value:.6g}"
 
 
+def signed(text: str) -> str:
+    """Put a negative number in brackets, for what stands before or after it."""
+    return f"({text})" if text.startswith("-") else text
+
+
 def _cells(matrix: list[list[float]]) -> list[list[str]]:
-    cells = [[_number(value) for value in row] for row in matrix]
+    cells = [[number(value) for value in row] for row in matrix]
     width = max(len(cell) for row in cells for cell in row)
     return [[cell.rjust(width) for cell in row] for row in cells]
 
@@ -87,6 +93,11 @@ def _block(matrix: list[list[float]], title: str, outside: list[list[bool]] | No
     for line in lines:
         line.pad_right(width - line.cell_len)
     return [Text(f" {title}".ljust(width), style="dim"), *lines]
+
+
+def matrix_lines(matrix: list[list[float]]) -> list[Text]:
+    """Return a matrix as lines of equal width."""
+    return _block(matrix, "", None)[1:]
 
 
 def _layout(each: Any, outside: list[list[bool]], width: int) -> list[Text]:
@@ -113,44 +124,45 @@ def _layout(each: Any, outside: list[list[bool]], width: int) -> list[Text]:
 
 def _sum_line(each: Any) -> str:
     terms = [value for row in each.products for value in row if value]
-    text = " + ".join(_number(v) if v >= 0 else f"({_number(v)})" for v in terms[:_MOST_TERMS])
-    if len(terms) > _MOST_TERMS:
+    text = " + ".join(signed(number(value)) for value in terms[:MOST_TERMS])
+    if len(terms) > MOST_TERMS:
         text += f" + … ({len(terms)} terms)"
     equals = f"{text} = " if len(terms) > 1 else ""
-    scaled = f"; / {each.scale} = {_number(each.sum / each.scale)}" if each.scale != 1 else ""
-    return f" sum = {equals}{_number(each.sum)}{scaled}"
+    scaled = f"; / {each.scale} = {number(each.sum / each.scale)}" if each.scale != 1 else ""
+    return f" sum = {equals}{number(each.sum)}{scaled}"
 
 
 def _steps_to_pixel(explanation: Any, channel: Any) -> list[str]:
     lines = []
-    parts = [_number(each.sum / each.scale) for each in channel.sums]
+    parts = [number(each.sum / each.scale) for each in channel.sums]
     if explanation.combine == "magnitude":
-        squares = " + ".join(f"{part}^2" for part in parts)
-        lines.append(f" magnitude = sqrt({squares}) = {_number(channel.response)}")
+        squares = " + ".join(f"{signed(part)}^2" for part in parts)
+        lines.append(f" magnitude = sqrt({squares}) = {number(channel.response)}")
     elif explanation.combine == "max":
-        lines.append(f" largest of {', '.join(parts)} = {_number(channel.response)}")
+        lines.append(f" largest of {', '.join(parts)} = {number(channel.response)}")
     if explanation.scale != 1 or explanation.bias:
-        bias = f" + {_number(explanation.bias)}" if explanation.bias else ""
+        bias = f" + {number(explanation.bias)}" if explanation.bias else ""
         lines.append(
-            f" value = {_number(channel.response)} / {_number(explanation.scale)}{bias} "
-            f"= {_number(channel.value)}"
+            f" value = {number(channel.response)} / {number(explanation.scale)}{bias} "
+            f"= {number(channel.value)}"
         )
-    lines.append(f" {_range_text(explanation, channel.value)} -> pixel {_number(channel.pixel)}")
+    lines.append(f" {range_text(explanation, channel.value)} -> pixel {number(channel.pixel)}")
     return lines
 
 
-def _range_text(explanation: Any, value: float) -> str:
-    number, whole = _number(value), explanation.depth.startswith(("uint", "int"))
+def range_text(explanation: Any, value: float) -> str:
+    """Say how a value becomes a pixel."""
+    text, whole = number(value), explanation.depth.startswith(("uint", "int"))
     rounded = f", rounded half up, kept within {explanation.depth}" if whole else ""
     match explanation.range:
         case "abs":
-            return f"range abs: |{number}| = {_number(abs(value))}{rounded}"
+            return f"range abs: |{text}| = {number(abs(value))}{rounded}"
         case "offset":
-            return f"range offset: {number} + the middle grey of {explanation.depth}{rounded}"
+            return f"range offset: {text} + the middle grey of {explanation.depth}{rounded}"
         case "minmax":
-            low, high = _number(explanation.low), _number(explanation.high)
-            return f"range minmax: ({number} - {low}) / ({high} - {low}), times white{rounded}"
+            low, high = number(explanation.low), number(explanation.high)
+            return f"range minmax: ({text} - {low}) / ({high} - {low}), times white{rounded}"
         case "raw":
-            return f"range raw: {number} as it is"
+            return f"range raw: {text} as it is"
         case _:
-            return f"range clip: {number}{rounded}"
+            return f"range clip: {text}{rounded}"

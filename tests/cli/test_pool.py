@@ -117,3 +117,19 @@ def test_bad_input_is_one_clear_line(
     assert err.startswith("error: ")
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_explain(cli: CliRunner, photo: Path) -> None:
+    run = cli("pool", photo, "--mode", "avg", "--explain", "1,0")
+    assert run.returncode == 0
+    assert run.stdout.startswith("avg of columns 2 to 3, rows 0 to 1: column 1, row 0 of the")
+    window = PIXELS[:2, 2:4, 0]
+    terms = " + ".join(str(v) for v in window.ravel())
+    assert f"avg = ({terms}) / 4 = {window.mean():g}" in run.stdout
+    assert not list(photo.parent.glob("*pool*"))
+
+
+def test_explain_json(cli: CliRunner, photo: Path) -> None:
+    explained = json.loads(cli("pool", photo, "--explain", "1,2", "--json").stdout)
+    assert explained["count"] == 2  # the ragged last row
+    assert [c["pixel"] for c in explained["channels"]] == PIXELS[4:, 2:4].max((0, 1)).tolist()

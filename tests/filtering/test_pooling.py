@@ -72,7 +72,7 @@ def test_hidden_pixels_take_no_part(
     assert done.alpha.tolist() == opacity
 
 
-@pytest.mark.parametrize("mode", ["max", "avg", "median", "l2"])
+@pytest.mark.parametrize("mode", ["max", "min", "avg", "median", "l2"])
 def test_a_clear_window_is_black_and_clear(mode: str) -> None:
     clear = Picture(np.full((2, 2, 3), 77, np.uint8), np.zeros((2, 2), np.uint8))
     done = pool_picture(clear, PoolSettings(mode=mode))
