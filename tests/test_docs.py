@@ -11,6 +11,8 @@ import pytest
 import typer
 
 from cnncli.cli import build_app
+from cnncli.images import Picture, write_picture
+from cnncli.show.sheet import words
 from tests.conftest import ROOT, CliRunner
 
 
@@ -113,6 +115,14 @@ def test_a_failing_command_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RuntimeError, match=r"pool missing\.png exits with 1: error: "):
         build.shell(f"cnncli pool {shlex.quote('missing.png')}")
+
+
+def test_another_word_in_a_picture_is_seen(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path, text in zip(paths, ("7 with 92.0%", "7 with 92.1%"), strict=True):
+        write_picture(path, Picture(words(text, 16), None, "RGB"))
+    assert build.same_picture(paths[0], paths[0].read_bytes())
+    assert not build.same_picture(paths[0], paths[1].read_bytes())
 
 
 @pytest.mark.parametrize(

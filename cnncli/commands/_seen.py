@@ -33,9 +33,9 @@ class Answer:
 
     def __str__(self) -> str:
         """Return ``7 with 99.8%``."""
-        from cnncli.show.text import printable
+        from cnncli.show.text import percent, printable
 
-        return f"{printable(self.label, 40)} with {self.confidence:.1%}"
+        return f"{printable(self.label, 40)} with {percent(self.confidence)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from cnncli.commands._seen import Image, Seen, read_one, wants_show
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
 from cnncli.show.console import result
-from cnncli.show.text import printable
+from cnncli.show.text import percent, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,13 +87,13 @@ class Finding:
             what, more = f"the {where} that speaks most against it gives", "more"
         return [
             f"{first}.",
-            f"Covering {what} {self.covered_confidence:.1%}, {points:.1f} points {more}; "
+            f"Covering {what} {percent(self.covered_confidence)}, {points:.1f} points {more}; "
             f"the answer {then}.",
         ]
 
 
 def _said(classes: tuple[str, ...], probabilities: "NDArray[np.float32]", index: int) -> str:
-    return f"{printable(classes[index], 40)} with {probabilities[index]:.1%}"
+    return f"{printable(classes[index], 40)} with {percent(float(probabilities[index]))}"
 
 
 def why(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnncli.show.colours import diverging, greys, largest
 from cnncli.show.scale import fit
 from cnncli.show.sheet import FAINT, Pixels, below, beside, framed, grid, spread, words
-from cnncli.show.text import printable
+from cnncli.show.text import percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -140,7 +140,7 @@ def _body(stage: Stage, classes: Sequence[str], *, large: bool, kernels: bool) -
     coloured = diverging(stage.values, largest(stage.values))
     if stage.values.size == len(classes) <= _MOST_OUTPUTS:
         outputs = [
-            _output(name, float(value), colour, percent=stage.name == "probabilities")
+            _output(name, float(value), colour, share=stage.name == "probabilities")
             for name, value, colour in zip(classes, stage.values, coloured, strict=True)
         ]
         return grid(outputs, _COLUMNS)
@@ -152,8 +152,8 @@ def _square(colour: NDArray[np.uint8], height: int, width: int) -> Pixels:
     return np.broadcast_to(colour, (height, width, 3)).copy()
 
 
-def _output(name: str, value: float, colour: NDArray[np.uint8], *, percent: bool) -> Pixels:
-    number = f"{value:.1%}" if percent else f"{value:.2f}"
+def _output(name: str, value: float, colour: NDArray[np.uint8], *, share: bool) -> Pixels:
+    number = percent(value) if share else f"{value:.2f}"
     label = words(printable(name, 11), 15)[:, :_CELL]
     return below([_square(colour, 30, _CELL), label, words(number, 13, FAINT)], 2)
 
@@ -245,7 +245,7 @@ def _show_outputs(console: "Console", stage: Stage, classes: Sequence[str]) -> N
     bar = min(40, console.width - room - 14)
     full = "█" if not console.options.ascii_only else "#"
     for name, value in zip(classes, stage.values.tolist(), strict=True):
-        number = f"{value:7.1%}" if stage.name == "probabilities" else f"{value:7.2f}"
+        number = f"{percent(value):>7}" if stage.name == "probabilities" else f"{value:7.2f}"
         length = round(abs(value) / limit * bar)
         style = "blue" if value < 0 else "yellow"
         line: list[Any] = [f"  {printable(name, 20):<{room}} {number} "]

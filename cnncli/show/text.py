@@ -23,3 +23,16 @@ def printable(text: object, limit: int = 300) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut
     )
+
+
+def percent(share: float) -> str:
+    """Return a probability as people read it; certainty is never claimed by rounding.
+
+    Examples
+    --------
+    >>> percent(0.0), percent(0.0001), percent(0.4567), percent(0.99996)
+    ('0.0%', '<0.1%', '45.7%', '>99.9%')
+    """
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
