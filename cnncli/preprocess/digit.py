@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnncli.preprocess.ground import DARKEST, Array, to_log
 from cnncli.preprocess.locate import Located, locate
+from cnncli.preprocess.number import locate_number
 from cnncli.preprocess.objects import Mask, find_objects
 from cnncli.preprocess.ranks import ranked
 from cnncli.preprocess.resample import resample, shrink
@@ -54,6 +55,28 @@ def read_digit(colours: NDArray[np.uint8], height: int, width: int) -> Reading:
         return np.zeros((height, width), np.uint8), blank, None
     pixels = place(ink_coverage(image, found), height, width)
     return pixels, tuple(_doubts(found)), _full_box(found, colours.shape[:2])
+
+
+def read_number(colours: NDArray[np.uint8], height: int, width: int) -> list[Reading]:
+    """Find the digits of a number, from left to right, each as :func:`read_digit` returns it.
+
+    A picture that is one normalised digit already, or that is blank, gives one.
+    """
+    if _already_normal(colours, height, width) is not None:
+        return [read_digit(colours, height, width)]
+    image = shrink(colours, WORKING_SIDE)
+    digits = locate_number(image)
+    if not digits:
+        return [read_digit(colours, height, width)]
+    written = np.logical_or.reduce([digit.mask for digit in digits])
+    return [
+        (
+            place(ink_coverage(image, digit, written), height, width),
+            tuple(_doubts(digit)),
+            _full_box(digit, colours.shape[:2]),
+        )
+        for digit in digits
+    ]
 
 
 def _already_normal(
@@ -102,7 +125,7 @@ def _full_box(found: Located, size: tuple[int, ...]) -> tuple[int, int, int, int
     return int(left * columns), int(top * rows), ceil(right * columns), ceil(bottom * rows)
 
 
-def ink_coverage(image: Array, found: Located) -> Array:
+def ink_coverage(image: Array, found: Located, beside: Mask | None = None) -> Array:
     """Cut a digit out of its picture, as the part of each pixel that its ink covers.
 
     Parameters
@@ -111,6 +134,8 @@ def ink_coverage(image: Array, found: Located) -> Array:
         ``(H, W, C)`` in [0, 1].
     found
         Where the digit is.
+    beside
+        ``found.mask`` and all other ink, which is no background either.
 
     Returns
     -------
@@ -129,6 +154,8 @@ def ink_coverage(image: Array, found: Located) -> Array:
     colours = resample(image, size, full_box)
     written = _resampled_mask(found.mask, size, box)
     within = _resampled_mask(np.ones_like(found.mask), size, box)
+    if beside is not None:
+        within &= written | ~_thick(_resampled_mask(beside & ~found.mask, size, box), scale)
     return _kept(_coverage(colours, written, within, scale), written) * within
 
 
@@ -141,8 +168,7 @@ def _resampled_mask(mask: Mask, size: tuple[int, int], box: tuple[float, ...]) -
 
 def _coverage(colours: Array, written: Mask, within: Mask, scale: float) -> Array:
     logs = to_log(np.clip(colours, 0, 1))
-    around = change_width(written.astype(np.float32), 2 * min(max(1.5 * scale, 4), 16)) > 0
-    paper = _fitted(logs, within & ~around)
+    paper = _fitted(logs, within & ~_thick(written, scale))
     difference = logs - paper
     strength = (difference[written] ** 2).sum(axis=1)
     core = strength >= ranked(strength)
@@ -152,6 +178,12 @@ def _coverage(colours: Array, written: Mask, within: Mask, scale: float) -> Arra
     along = ((colours - ground) * step).sum(axis=2) / np.maximum((step**2).sum(axis=2), 1e-6)
     coverage: Array = np.clip((along - INK_FROM) / (INK_FULL - INK_FROM), 0, 1)
     return coverage.astype(np.float32)
+
+
+def _thick(mask: Mask, scale: float) -> Mask:
+    """Return a mask with the soft edges of its strokes, about one pixel of the search grid."""
+    thick: Mask = change_width(mask.astype(np.float32), 2 * min(max(1.5 * scale, 4), 16)) > 0
+    return thick
 
 
 def _fitted(logs: Array, paper: Mask) -> Array:

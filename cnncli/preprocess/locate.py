@@ -156,7 +156,7 @@ def _extents(objects: Objects) -> NDArray[np.intp]:
 def _scores(objects: Objects, ink: Array) -> NDArray[np.float64]:
     extents = _extents(objects)
     smallest = max(4, 0.05 * min(ink.shape))
-    scores = _mean_ink(objects, ink) ** 2 * extents * (extents >= smallest)
+    scores = mean_ink(objects, ink) ** 2 * extents * (extents >= smallest)
     return np.asarray(np.where(objects.touches_edge(), EDGE_PENALTY, 1.0) * scores)
 
 
@@ -171,7 +171,7 @@ def _grown(ink: Array, seed: Mask, level: float) -> tuple[Mask, int]:
     if objects.touches_edge()[own].any() and not _at_edge(seed):
         objects = find_objects(seed)  # at this threshold it runs into something else
         own = np.ones(1, bool)
-    same_ink = _mean_ink(objects, ink) > 0.6 * level
+    same_ink = mean_ink(objects, ink) > 0.6 * level
     alike = same_ink & ~objects.touches_edge() & ~own
     parts = alike & _near(objects, own)
     longest = _extents(objects)
@@ -179,7 +179,8 @@ def _grown(ink: Array, seed: Mask, level: float) -> tuple[Mask, int]:
     return objects.mask(own | parts), int(beside.sum())
 
 
-def _mean_ink(objects: Objects, ink: Array) -> NDArray[np.float64]:
+def mean_ink(objects: Objects, ink: Array) -> NDArray[np.float64]:
+    """Return the mean strength of ink of each object, ``(n,)``."""
     inside = objects.labels >= 0
     mass = np.bincount(objects.labels[inside], ink[inside], len(objects.areas))
     mean: NDArray[np.float64] = mass / objects.areas

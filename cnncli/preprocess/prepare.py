@@ -9,7 +9,7 @@ from cnncli.config import Preprocessing
 from cnncli.errors import ShapeError
 from cnncli.images import Picture
 from cnncli.preprocess.colours import to_channels, to_colours
-from cnncli.preprocess.digit import read_digit
+from cnncli.preprocess.digit import Reading, read_digit, read_number
 from cnncli.preprocess.resize import resize_and_crop
 
 Box = tuple[int, int, int, int]
@@ -66,10 +66,7 @@ def prepare(picture: Picture, preprocessing: Preprocessing, how: str = "auto") -
     colours = to_colours(picture)
     height, width = preprocessing.height, preprocessing.width
     if kind == "digit":
-        pixels, warnings, box = read_digit(colours, height, width)
-        return Prepared(
-            to_channels(pixels[:, :, np.newaxis], preprocessing.channels), warnings, box
-        )
+        return _prepared(read_digit(colours, height, width), preprocessing)
     plain = to_channels(colours, preprocessing.channels)
     if kind == "resize":
         return Prepared(resize_and_crop(plain, height, width))
@@ -80,6 +77,25 @@ def prepare(picture: Picture, preprocessing: Preprocessing, how: str = "auto") -
             "use --preprocess resize"
         )
     return Prepared(plain)
+
+
+def prepare_number(picture: Picture, preprocessing: Preprocessing) -> list[Prepared]:
+    """Split a picture of a number into its digits, from left to right; at least one.
+
+    Parameters
+    ----------
+    picture
+        As decoded, upright.
+    preprocessing
+        Size and channels of the results.
+    """
+    found = read_number(to_colours(picture), preprocessing.height, preprocessing.width)
+    return [_prepared(reading, preprocessing) for reading in found]
+
+
+def _prepared(reading: Reading, preprocessing: Preprocessing) -> Prepared:
+    pixels, warnings, box = reading
+    return Prepared(to_channels(pixels[:, :, np.newaxis], preprocessing.channels), warnings, box)
 
 
 def to_network_input(
