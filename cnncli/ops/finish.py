@@ -112,12 +112,12 @@ class Exact:
     absolute: bool
 
     def numerators(self, low: int, high: int) -> tuple[int, int]:
-        """Return bounds of all values before the division, from bounds of the sum."""
+        """Return bounds of the divisor and of all values before the division, from those of sums."""
         least, most = low + self.addend, high + self.addend
         if self.absolute:
             least, most = min(least, 0), max(abs(least), abs(most))
         half = self.divisor // 2
-        return min(least, least + half), most + half
+        return least, max(most + half, self.divisor)
 
 
 def exact(weights: Array, finish: Finish) -> Exact | None:

@@ -147,13 +147,22 @@ def _is_binomial(weights: Array) -> bool:
 
 def _pair_sums(program: Program, source: Array, n: int, step: int, k: int, spare: bool) -> Array:
     """Record k - 1 sums of neighbours: [1 1] applied k - 1 times is a row of Pascal's triangle."""
-    total = source if spare else program.empty(n + (k - 2) * step, source.dtype)
+    size = n + (k - 2) * step
+    total = source if spare else program.empty(size, source.dtype)
+    other = total if _may_read_ahead(source) else program.empty(size, source.dtype)
     for left in range(k - 2, -1, -1):
         m = n + left * step
-        # In place, reading ahead: element i + step is read before it is written.
         program.call(np.add, source[:m], source[step : step + m], total[:m])
-        source = total
-    return total[:n]
+        source, total, other = total, other, total
+    return source[:n]
+
+
+def _may_read_ahead(source: Array) -> bool:
+    """Whether an operation in place may read elements ahead of those it writes.
+
+    NumPy gets it right for all types, and fast for integers; float loops go one by one then.
+    """
+    return source.dtype.kind in "iu"
 
 
 def neighbours(
@@ -206,7 +215,8 @@ def taps(
         if sign > 0:
             return source[offset : offset + n]
     pair = len(groups) == 1 and len(groups[0][1]) == 2
-    total = source[:n] if spare and pair else program.empty(n, source.dtype)
+    here = spare and pair and _may_read_ahead(source)
+    total = source[:n] if here else program.empty(n, source.dtype)
     scratch = program.empty(n, source.dtype) if len(groups) > 1 else total
     total = _first_group(program, source, total, *groups[0])
     for weight, members in groups[1:]:
@@ -265,8 +275,9 @@ def _parallelogram_sum(program: Program, source: Array, n: int, offsets: list[in
     m = n + c - a
     pairs = program.empty(m, source.dtype)
     program.call(np.add, source[a : a + m], source[b : b + m], pairs)
-    program.call(np.add, pairs[:n], pairs[c - a : c - a + n], pairs[:n])
-    return pairs[:n]
+    total = pairs[:n] if _may_read_ahead(source) else program.empty(n, source.dtype)
+    program.call(np.add, pairs[:n], pairs[c - a : c - a + n], total)
+    return total
 
 
 def _first_group(
