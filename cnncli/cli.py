@@ -178,7 +178,17 @@ def _fail(line: str, code: ExitCode, debug: bool) -> int:
 def _usage_line(problem: Any) -> str:
     context = getattr(problem, "ctx", None)
     command = context.command_path if context else "cnncli"
-    return f"{problem.format_message().rstrip('.')}; see {command} --help"
+    message = problem.format_message().rstrip(".")
+    refused = _refused_value(problem)
+    if refused is not None and str(refused) not in message:
+        message += f", not {refused}"
+    return f"{message}; see {command} --help"
+
+
+def _refused_value(problem: Any) -> Any:
+    """Return the text that Typer could not turn into a value; its own message leaves it out."""
+    errors = getattr(problem.__cause__, "errors", None)
+    return errors()[0].get("input") if callable(errors) else None
 
 
 def _line_of(error: Exception) -> str:
