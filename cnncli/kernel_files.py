@@ -12,6 +12,7 @@ from cnncli.errors import KernelError
 from cnncli.ops import kernel_from_bytes
 
 MAX_KERNEL_BYTES = 16 << 20  # a 1000x1000 kernel as text; anything larger is no kernel
+MAX_KERNELS = 64  # on one sheet
 _LEARNED = re.compile(
     r"(?P<file>.+\.(?:safetensors|pt|pth)):(?P<layer>[A-Za-z_]\w*)"
     r"(?::(?P<out>\d+))?(?::(?P<in>\d+))?"
@@ -94,6 +95,31 @@ class LearnedKernel:
         """
         weights = _layer(self.file, self.layer)
         return _channel(_channel(weights, self.output, 0, self), self.input, 1, self)
+
+    def named(self) -> list[tuple[str, NDArray[np.float32]]]:
+        """Return every kernel that is meant, with its name: ``conv1:3``, or ``conv2:3:0``.
+
+        Raises
+        ------
+        CheckpointError, KernelError
+            As :meth:`read`, and if there are more than :data:`MAX_KERNELS`.
+        """
+        weights = self.read()
+        if weights.shape[0] * weights.shape[1] > MAX_KERNELS:
+            raise KernelError(
+                f"{self.layer} of {self.file} has {weights.shape[0]}x{weights.shape[1]} kernels, "
+                f"more than a sheet's {MAX_KERNELS}; name an output: {self.file}:{self.layer}:0"
+            )
+        first_out, first_in = self.output or 0, self.input or 0
+        several = weights.shape[1] > 1 or self.input is not None
+        return [
+            (
+                f"{self.layer}:{first_out + o}" + (f":{first_in + i}" if several else ""),
+                weights[o, i],
+            )
+            for o in range(weights.shape[0])
+            for i in range(weights.shape[1])
+        ]
 
     def matrix(self) -> NDArray[np.float32]:
         """Return the one kernel ``(kh, kw)`` that is meant.

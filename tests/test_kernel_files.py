@@ -113,6 +113,20 @@ def test_channels_that_are_not_there(
         LearnedKernel(weights, layer, output, channel).matrix()
 
 
+def test_all_kernels_of_a_layer_by_name(weights: Path) -> None:
+    layers = convolution_layers(weights)
+    first = LearnedKernel(weights, "conv1").named()
+    assert [name for name, _ in first] == [f"conv1:{i}" for i in range(16)]
+    assert all((k == layers["conv1"][i, 0]).all() for i, (_, k) in enumerate(first))
+    inputs = LearnedKernel(weights, "conv2", 3).named()
+    assert [name for name, _ in inputs] == [f"conv2:3:{i}" for i in range(16)]
+    ((name, kernel),) = LearnedKernel(weights, "conv2", 3, 5).named()
+    assert name == "conv2:3:5"
+    assert (kernel == layers["conv2"][3, 5]).all()
+    with pytest.raises(KernelError, match="32x16 kernels, more than a sheet's 64; name an output"):
+        LearnedKernel(weights, "conv2").named()
+
+
 def test_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         LearnedKernel(tmp_path / "none.safetensors", "conv1", 0).matrix()

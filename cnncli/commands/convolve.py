@@ -129,7 +129,9 @@ def convolve(
     inputs, ahead = start_reading(images) if signal is None else ([], None)
     from cnncli.filtering.settings import Settings
 
-    steps = _steps(filters or [], kernel, kernel_file)
+    writes = signal is None and explain is None
+    kernels = _several(filters) if writes else ()
+    steps = kernels[:1] or _steps(filters or [], kernel, kernel_file)
     default_border = "reflect" if signal is None else "valid"
     settings = Settings(op, border or default_border, stride, dilation, scale, bias, range)
     settings.check(steps)
@@ -141,10 +143,37 @@ def convolve(
         from cnncli.commands._batch import Manner, run_batch
         from cnncli.commands._outputs import Targets
 
-        others = [kernel_file] if kernel_file else []
-        targets = Targets(inputs, output, "_".join(step.label for step in steps), others)
+        what = "_".join(step.label for step in steps) if not kernels else _layer(filters)
+        targets = Targets(inputs, output, what, [kernel_file] if kernel_file else [])
         manner = Manner("filtering", jobs, quiet, as_json, verbose, show)
-        run_batch(inputs, targets, lambda p, n: _filtered(p, steps, settings, n), manner, ahead)
+        change = _sheet if kernels else _filtered
+        run_batch(
+            inputs, targets, lambda p, n: change(p, kernels or steps, settings, n), manner, ahead
+        )
+
+
+def _several(filters: list[str] | None) -> "tuple[Step, ...]":
+    """Return the kernels of a whole layer, if that is the one filter that is named."""
+    if filters is None or len(filters) > 1 or ":" not in filters[0]:
+        return ()
+    from cnncli.commands._learned import sheet_steps
+
+    return sheet_steps(filters)
+
+
+def _layer(filters: list[str] | None) -> str:
+    from cnncli.kernel_files import LearnedKernel
+
+    learned = LearnedKernel.parse(filters[0]) if filters else None
+    return learned.label if learned else "kernels"
+
+
+def _sheet(
+    picture: "Picture", kernels: "tuple[Step, ...]", settings: "Settings", threads: int
+) -> "Changed":
+    from cnncli.commands._learned import sheet_of
+
+    return sheet_of(picture, kernels, settings, threads)
 
 
 def _steps(filters: list[str], kernel: str | None, kernel_file: Path | None) -> "tuple[Step, ...]":

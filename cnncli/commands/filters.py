@@ -1,14 +1,21 @@
 """``cnncli filters``: the named kernels, what they are for and what they do."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cnncli.commands._options import Json
+from cnncli.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cnncli.ops import Filter
+
+    Drawn = list[tuple[str, NDArray[np.uint8]]]
 
 
 def filters(
@@ -18,40 +25,76 @@ def filters(
     ] = None,
     show: Annotated[
         bool,
-        typer.Option("--show", help="Draw what it does to a sample picture.", show_default=False),
+        typer.Option("--show", help="Draw what it does to a picture.", show_default=False),
     ] = False,
+    picture: Annotated[
+        str | None,
+        typer.Option("--on", metavar="IMAGE", help="Picture to draw on.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write a sheet of what was drawn.", show_default=False),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            "-w",
+            help="List a network's learned kernels, and the named ones they resemble.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the named filters, or show one with its kernel.
+    """List the named filters, show one with its kernel, or a network's learned ones.
 
     For example:
 
     cnncli filters
 
     cnncli filters sobel_x --show
+
+    cnncli filters -o sheet.png --on photo.jpg
+
+    cnncli filters --weights weights/simplecnn-mnist.safetensors
     """
+    if weights is not None:
+        if name or show or picture or output:
+            raise UsageError("--weights lists kernels; leave NAME, --show, --on and -o out")
+        _list_learned(weights, as_json)
+        return
     from cnncli.ops import FILTERS, get_filter
 
     chosen = list(FILTERS.values()) if name is None else [get_filter(name)]
-    if as_json:
-        from cnncli.show.console import result
+    drawn = _drawn(chosen, picture) if show or output is not None else []
+    if output is not None:
+        _write_sheet(drawn, output)
+    _tell(chosen, as_json, one=name is not None, written=output)
+    if show:
+        _show(drawn)
 
+
+def _tell(chosen: "list[Filter]", as_json: bool, *, one: bool, written: Path | None) -> None:
+    from cnncli.show.console import result
+
+    if as_json:
         for each in chosen:
             result(json.dumps(_record(each)))
-        return
-    from cnncli.show.filters import show_filter, show_filter_table
+    elif one:
+        from cnncli.show.filters import show_filter
 
-    records = [_record(each) for each in chosen]
-    if name is None:
-        show_filter_table(records)
-    else:
-        show_filter(records[0])
-    if show:
-        _draw(chosen)
+        show_filter(_record(chosen[0]))
+    elif written is None:
+        from cnncli.show.filters import show_filter_table
+
+        show_filter_table([_record(each) for each in chosen])
+    if written is not None and not as_json:
+        result(str(written))
 
 
 def _record(each: "Filter") -> dict[str, Any]:
     """Return what is told about a filter, as JSON types."""
+    from cnncli.filtering.frequency import gain_table
     from cnncli.ops.kernels import NamedFilter
 
     kernels = each.kernels if isinstance(each, NamedFilter) else (each,)
@@ -60,23 +103,81 @@ def _record(each: "Filter") -> dict[str, Any]:
         "name": each.name,
         "rows": rows,
         "columns": columns,
-        "kernels": [{"weights": k.weights.tolist(), "scale": k.scale} for k in kernels],
+        "kernels": [
+            {
+                "weights": k.weights.tolist(),
+                "scale": k.scale,
+                "gain": gain_table(k.weights, k.scale),
+            }
+            for k in kernels
+        ],
         "combine": each.combine if isinstance(each, NamedFilter) else None,
         "source": each.source,
         "purpose": each.purpose,
     }
 
 
-def _draw(chosen: "list[Filter]") -> None:
+def _drawn(chosen: "list[Filter]", source: str | None) -> "Drawn":
+    """Return the picture and what each filter makes of it; for one, its frequencies too."""
     from cnncli.filtering.chain import apply_filters
+    from cnncli.filtering.frequency import gain_picture
     from cnncli.filtering.settings import Settings, Step
     from cnncli.images import read_picture, to_uint8_rgb
     from cnncli.resources import sample_image
+
+    picture = read_picture(source or sample_image("scene.png"))
+    drawn: Drawn = [("before", to_uint8_rgb(picture))]
+    for each in chosen:
+        step = Step(each.name, each)
+        drawn.append((each.name, to_uint8_rgb(apply_filters(picture, (step,), Settings()).picture)))
+    if len(chosen) == 1:
+        drawn.append(("gain by frequency", gain_picture(step.parts())))
+    return drawn
+
+
+def _write_sheet(drawn: "Drawn", path: Path) -> None:
+    from cnncli.images import Picture, write_picture
+    from cnncli.show.filter_sheet import filter_sheet
+
+    write_picture(path, Picture(filter_sheet(drawn)))
+
+
+def _show(drawn: "Drawn") -> None:
     from cnncli.show.console import stdout_console
     from cnncli.show.picture import show_pictures
 
-    picture = read_picture(sample_image("scene.png"))
-    for each in chosen:
-        after = apply_filters(picture, (Step(each.name, each),), Settings()).picture
-        pair = [("before", to_uint8_rgb(picture)), (each.name, to_uint8_rgb(after))]
-        show_pictures(stdout_console(), pair, max_height=24)
+    console = stdout_console()
+    per_row = max(2, min(4, console.width // 38)) if len(drawn) > 3 else len(drawn)
+    for first in range(0, len(drawn), per_row):
+        show_pictures(console, drawn[first : first + per_row], max_height=24)
+
+
+def _list_learned(weights: Path, as_json: bool) -> None:
+    from cnncli.filtering.likeness import most_like
+    from cnncli.kernel_files import convolution_layers
+
+    records = []
+    for layer, kernels in convolution_layers(weights).items():
+        for output, inputs in enumerate(kernels):
+            for channel, kernel in enumerate(inputs):
+                like = most_like(kernel)
+                records.append(
+                    {
+                        "kernel": f"{layer}:{output}:{channel}",
+                        "weights": kernel.round(4).tolist(),
+                        "like": like.name if like else None,
+                        "turned": 90 * like.turned if like else 0,
+                        "negated": like.negated if like else False,
+                        "similarity": round(like.similarity, 4) if like else 0.0,
+                        "edge": like.edge if like else False,
+                    }
+                )
+    if as_json:
+        from cnncli.show.console import result
+
+        for record in records:
+            result(json.dumps(record))
+        return
+    from cnncli.show.filters import show_learned
+
+    show_learned(records, str(weights))

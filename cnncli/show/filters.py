@@ -9,8 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cnncli.show.console import stdout_console
+from cnncli.show.text import printable
 
 _PIPE_WIDTH = 160
+_ALIKE = 0.8  # from this similarity on a learned kernel is said to resemble a named one
+_MOST_ROWS = 16  # of a layer's learned kernels
 _SOURCE_WIDTH = 110  # columns from which the sources fit beside what a filter is for
 _WARM, _COLD = (214, 96, 77), (67, 147, 195)  # positive and negative weights; safe for most eyes
 
@@ -55,6 +58,8 @@ def show_filter(record: Mapping[str, Any]) -> None:
         for line in _matrix(kernel["weights"]):
             console.print(line, soft_wrap=True)
         console.print(Text(_facts(kernel), style="dim"))
+        for text in _gain_lines(kernel["gain"]):
+            console.print(Text(text), soft_wrap=True)
 
 
 def _matrix(weights: Sequence[Sequence[float]]) -> list[Text]:
@@ -77,6 +82,50 @@ def _heat(share: float) -> str:
     end = _WARM if share > 0 else _COLD
     red, green, blue = (round(255 - abs(share) * (255 - channel)) for channel in end)
     return f"rgb(0,0,0) on rgb({red},{green},{blue})"
+
+
+def _gain_lines(gain: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return the gains as a small table: how strongly waves of each length come out."""
+    waves = ["plain", *(f"{length} px" for length in (32, 16, 8, 4, 2))]
+    names = {"across": "left to right", "down": "up to down", "diagonal": "diagonal"}
+    lines = ["gain by wave  " + "".join(wave.rjust(8) for wave in waves)]
+    for direction, values in gain.items():
+        numbers = "".join(f"{value:.2f}".rjust(8) for value in values)
+        lines.append(names[direction].ljust(14) + numbers)
+    return lines
+
+
+def show_learned(records: Sequence[Mapping[str, Any]], source: str) -> None:
+    """Print a network's kernels beside the named ones they resemble most.
+
+    Parameters
+    ----------
+    records
+        Mappings with ``kernel, like, turned, negated, similarity, edge``.
+    source
+        Where the kernels are from.
+    """
+    console = stdout_console()
+    layers: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        layers.setdefault(record["kernel"].partition(":")[0], []).append(record)
+    for layer, members in layers.items():
+        alike = [m for m in members if m["edge"] and m["similarity"] > _ALIKE]
+        nearest = sorted(members, key=lambda m: -m["similarity"])[:_MOST_ROWS]
+        title = f"{layer} of {printable(source)}: {len(members)} kernels"
+        facts = f"{len(alike)} resemble an edge filter (similarity above {_ALIKE:g})"
+        rest = f"; the nearest {_MOST_ROWS}:" if len(members) > _MOST_ROWS else ":"
+        console.print(Text(title, style="bold"), soft_wrap=True)
+        console.print(Text(facts + rest), soft_wrap=True)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("kernel", no_wrap=True, style="bold")
+        table.add_column("most like", no_wrap=True)
+        table.add_column("similarity", justify="right", no_wrap=True)
+        for member in nearest:
+            turned = f" turned {member['turned']}°" if member["turned"] else ""
+            name = f"{'-' if member['negated'] else ''}{member['like']}{turned}"
+            table.add_row(member["kernel"], name, f"{member['similarity']:.2f}")
+        console.print(table)
 
 
 def _facts(kernel: Mapping[str, Any]) -> str:

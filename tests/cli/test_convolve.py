@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnncli.resources import sample_image
+from cnncli.resources import sample_image, shipped_weights
 from tests.conftest import CliRunner
 
 RNG = np.random.default_rng(2)
@@ -307,3 +307,27 @@ def test_the_sample_scene_in_every_named_filter(
         result = pixels(Path(capsys.readouterr().out.strip()))
         assert result.shape == (48, 64, 3)
         assert np.ptp(result) > 0
+
+
+def test_a_learned_kernel_is_a_filter(cli: CliRunner, photo: Path, tmp_path: Path) -> None:
+    from cnncli.kernel_files import convolution_layers
+
+    kernel = convolution_layers(shipped_weights())["conv1"][3, 0]
+    name = f"{shipped_weights()}:conv1:3"
+    run = cli("convolve", photo, "-f", name, "--range", "raw", "-o", "a.npy", "-q")
+    assert run.returncode == 0, run.stderr
+    padded = np.pad(PIXELS.astype(float), ((1, 1), (1, 1), (0, 0)), mode="reflect")
+    expected = sum(
+        kernel[i, j] * padded[i : i + 12, j : j + 16] for i in range(3) for j in range(3)
+    )
+    np.testing.assert_allclose(np.load(tmp_path / "a.npy"), expected, atol=1e-3)
+
+
+def test_a_learned_layer_becomes_a_sheet(cli: CliRunner, photo: Path) -> None:
+    run = cli("convolve", photo, "-f", f"{shipped_weights()}:conv1", "--json", "-q")
+    record = json.loads(run.stdout)
+    assert record["output"] == str(photo.with_name("photo_conv1.png"))
+    assert record["filters"] == [f"conv1:{i}" for i in range(16)]
+    sheet = pixels(Path(record["output"]))
+    assert sheet.shape == (record["height"], record["width"], 3)
+    assert (sheet == PIXELS[0, 0]).all(axis=2).any()  # the picture itself comes first
