@@ -227,6 +227,17 @@ RECIPES = {
 }
 
 
+def batch_size_for(pictures: int) -> int:
+    """Return the fast recipe's batch size for a number of training pictures.
+
+    Few pictures need smaller batches to get enough steps: about 32 an epoch or more.
+
+    >>> [batch_size_for(count) for count in (500, 2250, 54000)]
+    [32, 64, 128]
+    """
+    return 32 if pictures < 2048 else 64 if pictures < 4096 else RECIPES["fast"].batch_size
+
+
 def data_folder() -> Path:
     """Return the folder of data sets: ``CNNCLI_DATA``, else the platform's cache folder."""
     if named := os.environ.get("CNNCLI_DATA"):

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cnncli.config import RECIPES, ModelConfig, ModelName, RecipeName, TrainConfig, data_folder
+from cnncli.config import (
+    RECIPES,
+    ModelConfig,
+    ModelName,
+    RecipeName,
+    TrainConfig,
+    batch_size_for,
+    data_folder,
+)
 from cnncli.errors import ExitCode, UsageError
 from cnncli.files import atomic_write
 from cnncli.show.console import notice, result
@@ -121,6 +129,8 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
         notice(f"note: {state} does not exist: nothing to resume, training from the start")
     data = _open(opened_with, config, world)
     opened_with["data"] = data.name
+    if not record and request.options["batch_size"] is None and request.recipe == "fast":
+        config = replace(config, batch_size=batch_size_for(len(data.train)))
     if job.dry_run:
         data, config = _one_batch(data, config), replace(config, epochs=1)
     seen = data.preprocessing
@@ -299,13 +309,14 @@ def _run_epochs(
             keeper.state(due=True)
 
         for report in run.epochs(on_step, should_stop):
-            table.add(report.to_dict())
-            job.event("epoch", **report.to_dict())
-            log(report.to_dict())
             if run.best_epoch == report.epoch:
                 keeper.weights()
             keeper.history()
             keeper.state()
+            # Only now: what is shown is saved.
+            table.add(report.to_dict())
+            job.event("epoch", **report.to_dict())
+            log(report.to_dict())
 
 
 @contextlib.contextmanager

@@ -246,14 +246,15 @@ class TrainingRun:
             self.totals += torch.stack([loss.detach(), right])
 
     def _update(self) -> None:
-        config = self.config
-        rate = learning_rate(config.schedule, self.steps, self.total_steps, config.lr)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = self._rate(self.steps)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
         self._average()
+
+    def _rate(self, step: int) -> float:
+        return learning_rate(self.config.schedule, step, self.total_steps, self.config.lr)
 
     def _vary(self, images: Tensor, theta: Tensor, stroke: Tensor) -> Tensor:
         if self.data.style == "photo":
@@ -285,7 +286,7 @@ class TrainingRun:
             train_accuracy=right,
             val_loss=found.loss,
             val_accuracy=found.accuracy,
-            lr=self.optimizer.param_groups[0]["lr"],
+            lr=self._rate(self.steps - 1),
             images_per_second=images_per_second,
             seconds=time.perf_counter() - start,
         )
