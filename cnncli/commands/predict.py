@@ -17,7 +17,8 @@ from cnncli.show.console import error as show_error
 from cnncli.show.console import notice, result
 
 if TYPE_CHECKING:
-    from cnncli.inference.predict import Prediction, Predictor
+    from cnncli.commands._sinks import Sink
+    from cnncli.inference.predict import Guess, Prediction, Predictor
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
 MANNERS = ("auto", "digit", "resize", "none")
@@ -50,6 +51,31 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    digits: Annotated[
+        bool,
+        typer.Option("--digits", help="Read a number: all digits, from left to right."),
+    ] = False,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotate",
+            metavar="DIR",
+            help="Write each picture there with its label.",
+            show_default=False,
+        ),
+    ] = None,
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(
+            "--sort-into",
+            metavar="DIR",
+            help="Copy each picture into a folder of its class there; never overwrites.",
+            show_default=False,
+        ),
+    ] = None,
+    move: Annotated[
+        bool, typer.Option("--move", help="With --sort-into: move instead of copying.")
+    ] = False,
     engine: Annotated[
         str,
         typer.Option(
@@ -71,15 +97,19 @@ def predict(
 
     Example: cnncli predict scans/ --csv > numbers.csv
 
+    Example: cnncli predict meter-reading.jpg --digits
+
+    Example: cnncli predict photos/ --sort-into sorted/ --min-confidence 0.9
+
     Example: cnncli predict photos/ --weights weights/last.safetensors --min-confidence 0.8 --json
     """
     _check(preprocess, as_csv, as_json)
     listed = _list(images)
+    sinks = _sinks(listed.paths, save_preprocessed, annotate, sort_into, move)
     predictor = _predictor(weights, engine, device, len(listed.paths), quiet)
-    predictor = _asked(predictor, preprocess, top, min_confidence)
+    predictor = _asked(predictor, preprocess, top, min_confidence, digits)
     form = "json" if as_json else "csv" if as_csv else "eye"
-    sink = _SeenFolder(save_preprocessed, listed.paths) if save_preprocessed else None
-    _report(_predictions(predictor, listed, jobs), len(listed), form, sink, quiet)
+    _report(_predictions(predictor, listed, jobs), len(listed), form, sinks, quiet)
 
 
 def _check(preprocess: str, as_csv: bool, as_json: bool) -> None:
@@ -130,10 +160,42 @@ def _predictor(
     return Predictor(checkpoint, loaded)
 
 
-def _asked(predictor: Predictor, how: str, top: int, min_confidence: float) -> Predictor:
+def _asked(
+    predictor: Predictor, how: str, top: int, min_confidence: float, numbers: bool
+) -> Predictor:
     from dataclasses import replace
 
-    return replace(predictor, how=how, top=top, min_confidence=min_confidence)
+    if numbers and (how not in ("auto", "digit") or not _reads_digits(predictor, how)):
+        raise UsageError("--digits needs weights that read single digits; leave it out")
+    return replace(predictor, how=how, top=top, min_confidence=min_confidence, numbers=numbers)
+
+
+def _reads_digits(predictor: Predictor, how: str) -> bool:
+    return how == "digit" or predictor.checkpoint.preprocessing.kind == "digit"
+
+
+def _sinks(
+    inputs: Sequence[Path],
+    seen: Path | None,
+    annotate: Path | None,
+    sort_into: Path | None,
+    move: bool,
+) -> list[Sink]:
+    from cnncli.commands._sinks import LabelSink, SeenSink, SortSink
+    from cnncli.inputs import STDIN
+
+    if move and sort_into is None:
+        raise UsageError("--move goes with --sort-into DIR; name the folder")
+    if STDIN in inputs and (sort_into or annotate):
+        raise UsageError("stdin is no file to sort or annotate; name a file instead of -")
+    sinks: list[Sink] = []
+    if seen:
+        sinks.append(SeenSink(seen, inputs))
+    if annotate:
+        sinks.append(LabelSink(annotate, inputs))
+    if sort_into:  # the last one: a moved picture cannot be read again
+        sinks.append(SortSink(sort_into, move))
+    return sinks
 
 
 def _predictions(predictor: Predictor, listed: _Listed, jobs: int) -> Iterator[Prediction]:
@@ -153,9 +215,10 @@ def _report(
     predictions: Iterator[Prediction],
     count: int,
     form: str,
-    sink: _SeenFolder | None,
+    sinks: Sequence[Sink],
     quiet: bool,
 ) -> None:
+    from cnncli.commands._sinks import hand_over
     from cnncli.show.progress import batch_progress
 
     failures: list[CnncliError] = []
@@ -163,7 +226,7 @@ def _report(
         result(CSV_HEADER)
     with batch_progress(count, "predicting", quiet=quiet or count <= MAX_BLOCKS) as advance:
         for prediction in predictions:
-            failure = prediction.error or (sink.write(prediction) if sink else None)
+            failure = prediction.error or hand_over(prediction, sinks)
             if failure is not None:
                 failures.append(failure)
                 if count > 1:
@@ -184,21 +247,25 @@ def _line(prediction: Prediction, form: str, count: int) -> str | None:
 
 
 def _record(prediction: Prediction) -> dict[str, Any]:
-    top = [
-        {"label": guess.label, "index": guess.index, "confidence": round(guess.confidence, 6)}
-        for guess in prediction.top
-    ]
+    top = [_guess(guess) for guess in prediction.top]
     known = bool(top) and prediction.known
+    digits = {"digits": [_guess(guess) for guess in prediction.digits]}
     return {
         "path": str(prediction.path),
         "label": prediction.label,
         "index": top[0]["index"] if known else None,
         "confidence": top[0]["confidence"] if top else None,
         "top": top,
+        **(digits if prediction.digits else {}),
         "doubt": None if prediction.doubt is None else round(prediction.doubt, 6),
         "warnings": list(prediction.warnings),
         "error": None if prediction.error is None else str(prediction.error),
     }
+
+
+def _guess(guess: Guess) -> dict[str, Any]:
+    index = guess.index if guess.index >= 0 else None  # a number is no class
+    return {"label": guess.label, "index": index, "confidence": round(guess.confidence, 6)}
 
 
 def _csv_row(prediction: Prediction) -> str:
@@ -230,36 +297,6 @@ def _draw(prediction: Prediction, count: int) -> None:
     block = prediction_block(path, seen, label, top, prediction.warnings, ascii_only=ascii_only)
     console.print(block)
     console.print()
-
-
-class _SeenFolder:
-    """Writes what the network was shown, under names that no other picture has."""
-
-    def __init__(self, folder: Path, inputs: Sequence[Path]) -> None:
-        from cnncli.commands._outputs import Inputs
-
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._inputs = Inputs(inputs)
-        self._names: dict[str, int] = {}
-
-    def write(self, prediction: Prediction) -> CnncliError | None:
-        """Write what there is to write; return why that failed, if it did."""
-        from cnncli.images import Picture, write_picture
-
-        if prediction.prepared is None:
-            return None
-        pixels = prediction.prepared.pixels
-        flat = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-        stem = "stdin" if str(prediction.path) == "-" else prediction.path.stem
-        number = self._names[stem] = self._names.get(stem, 0) + 1
-        name = f"{stem}_seen.png" if number == 1 else f"{stem}_seen_{number}.png"
-        try:
-            self._inputs.refuse(self._folder / name)
-            write_picture(self._folder / name, Picture(flat, mode="L" if flat.ndim == 2 else "RGB"))
-        except CnncliError as error:
-            return error
-        return None
 
 
 def _raise_for(failures: Sequence[CnncliError], count: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import Engine
 from cnncli.inputs import STDIN
 from cnncli.pipeline import ordered_map
-from cnncli.preprocess import Prepared, prepare, to_network_input
+from cnncli.preprocess import Box, Prepared, prepare, prepare_number, to_network_input
 
 CHUNK = 128  # pictures that go through the network together; also how late a result may come
 
@@ -52,6 +53,10 @@ class Prediction:
         False if the best class is less likely than was asked for.
     doubt
         From 0 to 1: how unlike the training pictures it is; None if the weights cannot tell.
+    digits
+        Of a number: its digits from left to right. Then `top` has one entry, the number.
+    boxes
+        Left, top, right, bottom of what was read, in pixels of the picture.
     """
 
     path: Path
@@ -61,6 +66,8 @@ class Prediction:
     prepared: Prepared | None = None
     known: bool = True
     doubt: float | None = None
+    digits: tuple[Guess, ...] = ()
+    boxes: tuple[Box, ...] = ()
 
     @property
     def label(self) -> str | None:
@@ -84,6 +91,8 @@ class Predictor:
         How many classes to name.
     min_confidence
         Below it the label is ``"unknown"``.
+    numbers
+        Read several digits in each picture, from left to right.
     """
 
     checkpoint: Checkpoint
@@ -91,6 +100,7 @@ class Predictor:
     how: str = "auto"
     top: int = 3
     min_confidence: float = 0.0
+    numbers: bool = False
 
     def predict(
         self,
@@ -115,9 +125,11 @@ class Predictor:
             One an input, in order; a picture that cannot be read yields its error.
         """
 
-        def shown(path: Path) -> Prepared | CnncliError:
+        def shown(path: Path) -> list[Prepared] | CnncliError:
             try:
-                return prepare(read(path), self.checkpoint.preprocessing, self.how)
+                if self.numbers:
+                    return prepare_number(read(path), self.checkpoint.preprocessing)
+                return [prepare(read(path), self.checkpoint.preprocessing, self.how)]
             except Exception as error:  # one picture must not end the others, whatever it does
                 return failure_of("stdin" if path == STDIN else str(path), error)
 
@@ -126,15 +138,36 @@ class Predictor:
             yield from self._classify(chunk)
 
     def _classify(
-        self, chunk: Sequence[tuple[Path, Prepared | CnncliError]]
+        self, chunk: Sequence[tuple[Path, list[Prepared] | CnncliError]]
     ) -> Iterator[Prediction]:
-        pixels = [prepared.pixels for _, prepared in chunk if isinstance(prepared, Prepared)]
-        rows = iter(self._answers(pixels))
-        for path, prepared in chunk:
-            if isinstance(prepared, Prepared):
-                yield self._prediction(path, prepared, *next(rows))
-            else:
-                yield Prediction(path, error=prepared)
+        parts = [part for _, found in chunk if isinstance(found, list) for part in found]
+        rows = iter(self._answers([part.pixels for part in parts]))
+        for path, found in chunk:
+            if isinstance(found, CnncliError):
+                yield Prediction(path, error=found)
+                continue
+            read = [self._prediction(path, part, *next(rows)) for part in found]
+            yield self._number(path, read) if self.numbers else read[0]
+
+    def _number(self, path: Path, read: Sequence[Prediction]) -> Prediction:
+        """Return the digits of one picture as one prediction, as sure as all of them together."""
+        digits = tuple(digit.top[0] for digit in read)
+        confidence = prod(digit.confidence for digit in digits)
+        number = Guess("".join(digit.label for digit in digits), -1, confidence)
+        seen = [digit.prepared.pixels for digit in read if digit.prepared is not None]
+        warnings = tuple(dict.fromkeys(text for digit in read for text in digit.warnings))
+        doubts = [digit.doubt for digit in read if digit.doubt is not None]
+        return Prediction(
+            path,
+            (number,),
+            warnings,
+            None,
+            Prepared(np.concatenate(seen, axis=1), warnings),
+            confidence >= self.min_confidence,
+            max(doubts, default=None),
+            digits,
+            tuple(box for digit in read for box in digit.boxes),
+        )
 
     def _answers(
         self, pixels: list[NDArray[np.uint8]]
@@ -158,4 +191,5 @@ class Predictor:
         warnings = prepared.warnings
         if doubt is not None and doubt >= FLAGGED and not prepared.blank:
             warnings = (*warnings, UNFAMILIAR)
-        return Prediction(path, top, warnings, None, prepared, known, doubt)
+        boxes = () if prepared.box is None else (prepared.box,)
+        return Prediction(path, top, warnings, None, prepared, known, doubt, (), boxes)

@@ -13,6 +13,7 @@ from cnncli.show.text import printable
 
 BAR = 24  # characters of a bar that stands for 100 %
 SEEN_COLUMNS = 28  # characters for the picture: a 28x28 digit at full size
+MOST_COLUMNS = 84
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -72,7 +73,8 @@ def prediction_block(
         *(Text(f"! {printable(warning)}", "yellow") for warning in warnings),
     ]
     block = Table.grid(padding=(0, 2))
-    block.add_column(width=SEEN_COLUMNS)
+    wide = SEEN_COLUMNS * seen.shape[1] // seen.shape[0]  # of a number: its digits side by side
+    block.add_column(width=min(max(wide, SEEN_COLUMNS), MOST_COLUMNS))
     block.add_column()
     flat = seen[:, :, 0] if seen.shape[2] == 1 else seen
     block.add_row(TerminalPicture([("", flat)], max_height=14), Group(*lines))
