@@ -105,15 +105,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-class _TerminatedError(BaseException):
-    """SIGTERM or a closed terminal: everything in progress is to be undone."""
+class _EndedError(BaseException):
+    """Ctrl-C, SIGTERM or a closed terminal: what is in progress is to be undone."""
+
+    def __init__(self, word: str, code: ExitCode) -> None:
+        super().__init__(word)
+        self.word, self.code = word, code
 
 
 def _end_on_signals() -> None:
-    def end(_number: int, _frame: object) -> None:
-        raise _TerminatedError
+    def end(number: int, _frame: object) -> None:
+        # Not KeyboardInterrupt: Typer would take it for an exit without a word.
+        if number == signal.SIGINT:
+            raise _EndedError("interrupted", ExitCode.INTERRUPTED)
+        raise _EndedError("terminated", ExitCode.TERMINATED)
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, end)
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):  # whichever this system has
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
@@ -157,8 +164,8 @@ def _run(args: list[str], debug: bool) -> int:
         return _fail(line, ExitCode.USAGE, debug) if line else ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", ExitCode.INTERRUPTED, debug)
-    except _TerminatedError:
-        return _fail("terminated", ExitCode.TERMINATED, debug)
+    except _EndedError as ended:
+        return _fail(ended.word, ended.code, debug)
     except BrokenPipeError:
         _silence_stdout()
         return ExitCode.OK
