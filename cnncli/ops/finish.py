@@ -112,7 +112,7 @@ class Exact:
     absolute: bool
 
     def numerators(self, low: int, high: int) -> tuple[int, int]:
-        """Return bounds of the divisor and of all values before the division, from those of sums."""
+        """Return bounds of the divisor and of all values before it divides, from those of sums."""
         least, most = low + self.addend, high + self.addend
         if self.absolute:
             least, most = min(least, 0), max(abs(least), abs(most))
