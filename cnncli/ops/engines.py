@@ -1,6 +1,5 @@
 """What every filter engine offers, and the one that adds shifted tiles tap by tap."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -50,8 +49,7 @@ class Engine(Protocol):
         """Record the work on a tile of `rows` and `columns`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Taps:
+class Taps(NamedTuple):
     """Shifted tiles, weighted and added up: exact for integers, and the same for every tiling.
 
     Channels stay interleaved: the pixel to the right is `channels` samples away.

@@ -4,10 +4,9 @@
 operations in the same order, in the narrowest integers that hold them.
 """
 
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +21,7 @@ _INTEGERS = (np.uint16, np.int16, np.uint32, np.int32, np.int64)
 _FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """What becomes of a response ``r``.
 
     Parameters
@@ -80,8 +78,8 @@ class Finish:
         scale = Fraction(reach or 1, white if self.scale > 0 else -white)
         start = low if self.scale > 0 else high
         if isinstance(low, int):
-            return replace(self, mode=mode, scale=scale, bias=-Fraction(start) / scale)
-        return replace(self, mode=mode, scale=scale, bias=Fraction(0), origin=float(start))
+            return self._replace(mode=mode, scale=scale, bias=-Fraction(start) / scale)
+        return self._replace(mode=mode, scale=scale, bias=Fraction(0), origin=float(start))
 
     @property
     def to_integers(self) -> bool:
@@ -89,8 +87,7 @@ class Finish:
         return self.mode in ("clip", "abs", "minmax") and self.dtype.kind in "iu"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Exact:
+class Exact(NamedTuple):
     """Rounded division in whole numbers: ``floor((sum(w * x) + addend) / divisor + 1/2)``.
 
     Half up is ``floor((m + floor(q / 2)) / q)`` for a numerator m and a divisor q: for even q by

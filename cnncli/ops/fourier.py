@@ -4,10 +4,9 @@ Overlap-save: a tile is loaded with its halo, multiplied in the frequency domain
 the cyclic result that did not wrap around is kept.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from math import log2
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +20,7 @@ Array = npt.NDArray[Any]
 _LENGTHS = (32, 48, 64, 96, 128, 192, 256, 320, 384, 512, 768, 1024, 1536, 2048)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fourier:
+class Fourier(NamedTuple):
     """A kernel of any shape, its tiles on a grid that depends on sizes alone.
 
     Parameters

@@ -1,7 +1,6 @@
 """Kernels from text and from the contents of ``.txt``, ``.csv``, ``.json`` and ``.npy`` files."""
 
 import io
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -103,6 +102,8 @@ def _from_text(data: bytes) -> Array:
 
 
 def _from_json(data: bytes) -> Array:
+    import json
+
     try:
         rows = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -4,7 +4,6 @@ Kernels are written for correlation. The sign of an edge kernel is positive wher
 grows brighter to the right, or downwards.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -303,6 +302,9 @@ def get_filter(name: str) -> Filter:
     key = name.strip().lower().replace("-", "_")
     if key in FILTERS:
         return FILTERS[key]
+    import difflib  # 6 ms that only a wrong name costs
+
+
     near = difflib.get_close_matches(key, FILTERS, n=3)
     guess = f"did you mean {' or '.join(near)}? " if near else ""
     raise KernelError(f"filter {name!r} is unknown; {guess}known filters: {', '.join(FILTERS)}")

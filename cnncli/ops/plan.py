@@ -4,8 +4,7 @@ The promise: integers times integers are exact, and a result depends on image an
 never on tile size, threads or what happens to it afterwards.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +20,7 @@ from cnncli.ops.toeplitz import Toeplitz
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A printable choice of algorithm.
 
     Parameters
@@ -44,8 +42,7 @@ class Plan:
         return f"{self.engine}: {self.reason}" + (f" ({self.details})" if self.details else "")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Response:
+class Response(NamedTuple):
     """How a kernel's response to an image is computed.
 
     Parameters

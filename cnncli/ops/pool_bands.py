@@ -7,7 +7,6 @@ never taken apart.
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,8 +34,7 @@ class Band(NamedTuple):
     run: Run
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bands:
+class Bands(NamedTuple):
     """What bands share.
 
     Parameters

@@ -1,7 +1,6 @@
 """From real responses to pixels: five ways, one rounding, half up, at the end."""
 
 import builtins
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
@@ -175,7 +174,7 @@ def to_pixels(
     if response.dtype == finish.dtype and finish == Finish(finish.dtype, "clip"):
         return response.copy()
     wide = response.dtype.itemsize == 8
-    finish = replace(finish, precision=np.dtype(np.float64 if wide else np.float32))
+    finish = finish._replace(precision=np.dtype(np.float64 if wide else np.float32))
     out = np.empty(response.shape, finish.dtype)
     flat, pixels = response.reshape(-1), out.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"), Arena.borrowed() as arena:
@@ -190,7 +189,7 @@ def _finished(flat: Array, finish: Finish, program: Program) -> Array:
     """Return a block of responses with everything done but the last conversion."""
     result = _record_whole_numbers(program, flat, finish) if flat.dtype.kind in "iu" else None
     if result is None:
-        finish = replace(finish, finite=is_finite(flat[np.newaxis]))
+        finish = finish._replace(finite=is_finite(flat[np.newaxis]))
         result = record_real(program, flat, flat, finish)
     program.run()
     return result

@@ -1,8 +1,7 @@
 """From a checked image and kernels to the output: plan, tiles, finish. Both public rooms use it."""
 
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +20,7 @@ from cnncli.ops.windows import Border, Pair, output_size, pads, parse_border, pa
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(NamedTuple):
     """Where the windows of a kernel lie.
 
     Parameters
@@ -50,8 +48,7 @@ class Windows:
         return self.border.value if self.border.mode == "constant" else 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sizes:
+class Sizes(NamedTuple):
     """An image as tiles read it, and how much comes out.
 
     Parameters
@@ -112,7 +109,7 @@ def apply_kernel(
     if goal.mode == "minmax":
         engine, recorder = _prepare(image, response, Finish(response.dtype), windows, whole=True)
         goal = _stretch(goal, engine, recorder, sizes, windows, threads)
-        goal = replace(goal, scale=goal.scale / response.divisor) if response.exact else goal
+        goal = goal._replace(scale=goal.scale / response.divisor) if response.exact else goal
     engine, recorder = _prepare(image, response, goal, windows)
     out = _output(out, sizes.shape, goal.dtype, image)
     crew = _run(engine, recorder, sizes, out, windows, threads)
@@ -142,7 +139,7 @@ def apply_combination(
     sums = narrowest(least, most) if bounds else precision
     engine = Taps(kernels, sums or precision, windows.dilation, scales, combine, precision)
     finite = finish.to_integers and is_finite(image)
-    goal = replace(finish, precision=precision, finite=finite)
+    goal = finish._replace(precision=precision, finite=finite)
     if goal.mode == "minmax":
         goal = _stretch(goal, engine, _record_nothing, sizes, windows, threads)
     out = _output(out, sizes.shape, goal.dtype, image)
@@ -158,18 +155,18 @@ def _prepare(
     With `whole` the sums of a kernel with a divisor are left undivided.
     """
     finite = goal.to_integers and is_finite(image)
-    goal = replace(goal, precision=_real_type(response.dtype), finite=finite)
+    goal = goal._replace(precision=_real_type(response.dtype), finite=finite)
     if response.bounds is None:
         engine = choose(image, response, response.dtype, windows.dilation)
-        goal = replace(goal, bounds=_real_bounds(image, response.kernel, windows))
+        goal = goal._replace(bounds=_real_bounds(image, response.kernel, windows))
         return engine, _record_nothing if goal.mode == "response" else _real(goal)
-    goal = replace(goal, scale=goal.scale * response.divisor)
+    goal = goal._replace(scale=goal.scale * response.divisor)
     form = exact(response.kernel, goal) if goal.to_integers else None
     if form is not None:
         bounds = response_range(form.weights, *_values(image, windows))
         sums = narrowest(*form.numerators(*bounds))
         if sums is not None:
-            engine = choose(image, replace(response, kernel=form.weights), sums, windows.dilation)
+            engine = choose(image, response._replace(kernel=form.weights), sums, windows.dilation)
             kind = goal.dtype
             return engine, partial(record_exact, form=form, bounds=bounds, kind=kind)
     sums = narrowest(*response.bounds) or np.dtype(np.int64)  # result_dtype refuses wider ones
@@ -177,7 +174,7 @@ def _prepare(
     if goal.mode == "response" and (whole or response.dtype.kind == "i"):
         return engine, _record_nothing
     mode = "real" if goal.mode == "response" else goal.mode
-    return engine, _real(replace(goal, mode=mode))
+    return engine, _real(goal._replace(mode=mode))
 
 
 def _output(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], image: Array) -> Array:

@@ -1,8 +1,7 @@
 """Tiles of an image, with the border already around them."""
 
-from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,7 @@ from cnncli.ops.windows import Border, border_index
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class Source(NamedTuple):
     """An image as rows of samples, and what lies outside it.
 
     Parameters
@@ -59,7 +57,7 @@ class Source:
         if self.channels == 1:
             return [self]
         return [
-            replace(self, rows=self.rows[:, c :: self.channels], channels=1)
+            self._replace(rows=self.rows[:, c :: self.channels], channels=1)
             for c in range(self.channels)
         ]
 

@@ -4,8 +4,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +32,7 @@ class Sink(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PixelSink:
+class PixelSink(NamedTuple):
     """Writes tiles into the output, keeping one row and column in `stride`.
 
     Parameters

@@ -5,8 +5,7 @@ shifted down by one. Blocks of the tile, taken as strided views, are multiplied 
 copied, and the cost grows slowly with the number of taps.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +25,7 @@ _ROWS, _SAMPLES = 192, 512  # of a tile: three buffers of it fill a second-level
 _QUIET = 262_144
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Toeplitz:
+class Toeplitz(NamedTuple):
     """A kernel that is a short sum of columns times rows.
 
     Tiles lie on a grid that depends on the sizes of kernel and image alone, so every output is

@@ -1,8 +1,7 @@
 """Sliding windows: sizes, strides, dilations and borders, checked once and in one place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +29,7 @@ _FOREIGN_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Border:
+class Border(NamedTuple):
     """What lies outside the picture.
 
     Parameters
