@@ -28,8 +28,7 @@ _SAMPLE = 1 << 17  # bytes on which filter and coder are chosen
 _WINDOW = 1 << 15  # how far back a match of deflate may lie
 _LEVEL = 6  # of zlib, where matches pay
 _NO_MATCHES = 1.01  # Huffman codes alone, if zlib's result is larger than theirs by this factor
-_SMALLEST = 1 << 18  # bytes; below, and below the next where matches pay, Pillow is as good
-_SMALLEST_ZLIB = 1 << 22
+_SMALLEST_ZLIB = 1 << 22  # bytes; where matches pay, Pillow is as good for smaller pictures
 _ADLER = 65521
 
 
@@ -98,8 +97,6 @@ def choose_method(pixels: Bytes) -> Method | None:
     Huffman codes alone are chosen only where zlib at its usual level gives a larger result on the
     sample: so the file is never much larger than one that was searched for matches.
     """
-    if pixels.size < _SMALLEST:
-        return None
     rows, bpp = _as_rows(pixels)
     samples = [_sampled(rows, bpp, kind) for kind in range(len(_FILTERS))]
     counts = [np.bincount(sample, minlength=256) for sample in samples]

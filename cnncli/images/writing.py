@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from cnncli.errors import ImageWriteError
 from cnncli.files import atomic_write
-from cnncli.images import float_tiff, png, pnm
+from cnncli.images import pnm
 from cnncli.images.formats import PILLOW_MODES, format_of, require_holds, save_options
 from cnncli.images.picture import Picture
+
+_SMALL = 1 << 18  # bytes, below which Pillow's PNG encoder is as good
 
 
 def write_picture(
@@ -73,6 +75,8 @@ def _encode(file: BinaryIO, picture: Picture, name: str, threads: int | None) ->
     elif name in ("PPM", "PFM"):
         pnm.write_pnm(file, picture.pixels)
     elif name == "TIFF" and picture.kind not in PILLOW_MODES:
+        from cnncli.images import float_tiff
+
         channels = float_tiff.as_channels(picture.pixels, picture.alpha)
         float_tiff.write_float_tiff(file, channels, alpha=picture.alpha is not None)
     elif name != "PNG" or not _write_own_png(file, picture, threads):
@@ -81,8 +85,10 @@ def _encode(file: BinaryIO, picture: Picture, name: str, threads: int | None) ->
 
 def _write_own_png(file: BinaryIO, picture: Picture, threads: int | None) -> bool:
     """Write with the project's own encoder where it is faster; say whether it did."""
-    if picture.kind not in ("L", "LA", "RGB", "RGBA"):
+    if picture.kind not in ("L", "LA", "RGB", "RGBA") or picture.pixels.size < _SMALL:
         return False
+    from cnncli.images import png
+
     pixels = _joined(picture)
     method = png.choose_method(pixels)
     if method is not None:
