@@ -25,6 +25,8 @@ from cnncli.files import atomic_write
 FORMAT_VERSION = 1
 MAX_HEADER_BYTES = 4 << 20  # a header of 250 tensors and a long card is about 60 KB
 MAX_TENSOR_BYTES = 1 << 30
+MAX_WEIGHT = 1e5  # trained ones stay below 100; a product of four such cannot overflow a float32
+MAX_NAME_LENGTH = 200
 
 _RETRAIN = "name another file, or train one with cnncli train"
 
@@ -157,7 +159,7 @@ def _read(file: BinaryIO) -> Checkpoint:
         model = infer_model(shapes)
         return plain_checkpoint(model, _read_tensors(file, start, entries))
     record = json.loads(metadata["cnncli"])
-    if record["format"] != FORMAT_VERSION:
+    if type(record["format"]) is not int or record["format"] != FORMAT_VERSION:
         raise CheckpointError(
             f"has the format version {record['format']!r}, this cnncli reads {FORMAT_VERSION}; "
             "upgrade it with: pip install --upgrade cnncli"
@@ -165,6 +167,8 @@ def _read(file: BinaryIO) -> Checkpoint:
     model = ModelConfig.from_dict(record["model"])
     preprocessing = Preprocessing.from_dict(record["preprocessing"])
     _check_shapes(shapes, tensor_shapes(model))
+    if not isinstance(record["classes"], list) or not isinstance(record["card"], dict):
+        raise TypeError("its classes are no list or its card is no table")
     classes = tuple(_text(name) for name in record["classes"])
     tensors = _read_tensors(file, start, entries)
     return Checkpoint(model, classes, preprocessing, tensors, dict(record["card"]))
@@ -173,6 +177,8 @@ def _read(file: BinaryIO) -> Checkpoint:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"the class name {value!r} is not text")
+    if not 1 <= len(value) <= MAX_NAME_LENGTH:
+        raise ValueError(f"a class name has {len(value)} letters instead of 1 to {MAX_NAME_LENGTH}")
     return value
 
 
@@ -215,12 +221,25 @@ def _read_tensors(
         raise ValueError(f"it has {size} bytes of tensors instead of {total}")
     file.seek(start)
     values = np.frombuffer(file.read(total), dtype="<f4").astype(np.float32)
-    if not np.isfinite(values).all():
-        raise ValueError("some weights are infinite or not a number")
+    check_values(values)
     return {
         name: values[begin // 4 : end // 4].reshape(shape)
         for name, (shape, (begin, end)) in entries.items()
     }
+
+
+def check_values(weights: NDArray[np.float32]) -> None:
+    """Refuse weights that would make every answer a NaN.
+
+    Raises
+    ------
+    ValueError
+        If one of them is a NaN, infinite, or far beyond what training leads to.
+    """
+    if not np.isfinite(weights).all():
+        raise ValueError("some weights are infinite or not a number")
+    if weights.size and np.abs(weights).max() > MAX_WEIGHT:
+        raise ValueError(f"some weights are beyond {MAX_WEIGHT:.0f}; no training leads there")
 
 
 def infer_model(shapes: Mapping[str, Shape]) -> ModelConfig:

@@ -1,5 +1,6 @@
 """Between a network in torch and the arrays of a checkpoint; plain ``.pt`` state dicts too."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cnncli.checkpoint import Checkpoint, infer_model, plain_checkpoint
+from cnncli.checkpoint import (
+    MAX_TENSOR_BYTES,
+    Checkpoint,
+    check_values,
+    infer_model,
+    plain_checkpoint,
+)
 from cnncli.errors import CheckpointError
 from cnncli.nn.models import build_model
 
@@ -59,16 +66,43 @@ def read_state_dict(path: Path) -> Checkpoint:
     named = {str(name).removeprefix("module."): value for name, value in state.items()}
     try:
         model = infer_model({name: tuple(value.shape) for name, value in named.items()})
+        # A tensor may claim more elements than it stores (all of them the same one).
+        _refuse_large(sum(4 * value.numel() for value in named.values()))
+        arrays = to_arrays(named)
+        for array in arrays.values():
+            check_values(array)
+        return plain_checkpoint(model, arrays)
     except CheckpointError as error:
         raise CheckpointError(f"{path} {error}") from error
-    return plain_checkpoint(model, to_arrays(named))
+    except (ValueError, TypeError, RuntimeError) as error:  # sparse, quantised, complex tensors
+        what = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"{path} holds no plain weights: {what}; name another file"
+        ) from error
+
+
+def _refuse_large(size: int) -> None:
+    if size > MAX_TENSOR_BYTES:
+        raise CheckpointError(
+            f"unpacks to {size} bytes, more than {MAX_TENSOR_BYTES}; name another file"
+        )
+
+
+def _unpacked_size(path: Path) -> int:
+    if not zipfile.is_zipfile(path):
+        return path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
 
 
 def _load(path: Path) -> Any:
     try:
+        _refuse_large(_unpacked_size(path))
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"weights {path} do not exist; name another file") from None
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}") from None
     except Exception as error:  # torch raises many kinds, with many lines, for a broken file
         raise CheckpointError(
             f"{path} cannot be read as a state dict without running code from it; "
