@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cnncli.inference.predict import Guess, Prediction, Predictor
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
+FEW = 32  # pictures for which one thread of NumPy's matrix products is enough
 MANNERS = ("auto", "digit", "resize", "none")
 CSV_HEADER = "path,label,index,confidence,warnings,error"
 
@@ -105,6 +107,9 @@ def predict(
     """
     _check(preprocess, as_csv, as_json)
     listed = _list(images)
+    if len(listed) <= FEW:
+        # Before NumPy is imported: for products this small a second thread only waits.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sinks = _sinks(listed.paths, save_preprocessed, annotate, sort_into, move)
     predictor = _predictor(weights, engine, device, len(listed.paths), quiet)
     predictor = _asked(predictor, preprocess, top, min_confidence, digits)
@@ -181,11 +186,13 @@ def _sinks(
     sort_into: Path | None,
     move: bool,
 ) -> list[Sink]:
+    if move and sort_into is None:
+        raise UsageError("--move goes with --sort-into DIR; name the folder")
+    if not (seen or annotate or sort_into):
+        return []
     from cnncli.commands._sinks import LabelSink, SeenSink, SortSink
     from cnncli.inputs import STDIN
 
-    if move and sort_into is None:
-        raise UsageError("--move goes with --sort-into DIR; name the folder")
     if STDIN in inputs and (sort_into or annotate):
         raise UsageError("stdin is no file to sort or annotate; name a file instead of -")
     sinks: list[Sink] = []
@@ -218,7 +225,6 @@ def _report(
     sinks: Sequence[Sink],
     quiet: bool,
 ) -> None:
-    from cnncli.commands._sinks import hand_over
     from cnncli.show.progress import batch_progress
 
     failures: list[CnncliError] = []
@@ -226,13 +232,21 @@ def _report(
         result(CSV_HEADER)
     with batch_progress(count, "predicting", quiet=quiet or count <= MAX_BLOCKS) as advance:
         for prediction in predictions:
-            failure = prediction.error or hand_over(prediction, sinks)
+            failure = prediction.error or _hand_over(prediction, sinks)
             if failure is not None:
                 failures.append(failure)
                 if count > 1:
                     show_error(str(failure))
             advance(_line(prediction, form, count))
     _raise_for(failures, count)
+
+
+def _hand_over(prediction: Prediction, sinks: Sequence[Sink]) -> CnncliError | None:
+    if not sinks:
+        return None
+    from cnncli.commands._sinks import hand_over
+
+    return hand_over(prediction, sinks)
 
 
 def _line(prediction: Prediction, form: str, count: int) -> str | None:

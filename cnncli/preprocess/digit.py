@@ -210,7 +210,7 @@ def _kept(coverage: Array, written: Mask) -> Array:
     """Return the coverage without what is not connected to the digit that was found."""
     objects = find_objects(coverage > 0.3)
     own = np.zeros(len(objects.areas), bool)
-    own[np.unique(objects.labels[written & (objects.labels >= 0)])] = True
+    own[objects.labels[written & (objects.labels >= 0)]] = True
     own &= objects.areas >= 0.02 * objects.areas[own].max(initial=0)
     near = change_width(objects.mask(own).astype(np.float32), 6)
     return coverage * near

@@ -167,7 +167,7 @@ def _grown(ink: Array, seed: Mask, level: float) -> tuple[Mask, int]:
     """
     objects = find_objects((ink > KEPT * level) | seed)
     own = np.zeros(len(objects.areas), bool)
-    own[np.unique(objects.labels[seed])] = True
+    own[objects.labels[seed]] = True
     if objects.touches_edge()[own].any() and not _at_edge(seed):
         objects = find_objects(seed)  # at this threshold it runs into something else
         own = np.ones(1, bool)
