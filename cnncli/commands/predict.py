@@ -289,9 +289,9 @@ def _csv_row(prediction: Prediction) -> str:
     record = _record(prediction)
     cells = [record["path"], record["label"], record["index"], record["confidence"]]
     row = io.StringIO()
-    writer = csv.writer(row, lineterminator="")
+    writer = csv.writer(row, lineterminator="\n")  # a name with a line end is quoted
     writer.writerow([*cells, "; ".join(record["warnings"]), record["error"]])
-    return row.getvalue()
+    return row.getvalue().removesuffix("\n")
 
 
 def _draw(prediction: Prediction, count: int) -> None:

@@ -7,6 +7,7 @@ number, then the values (Y. LeCun, C. Cortes, C. Burges, "The MNIST database").
 import gzip
 import math
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from cnncli.errors import DataError
 
 MAX_BYTES = 4 << 30  # EMNIST's largest file has 0.55 GB
 _UINT8 = 0x08
+_LONGEST_HEADER = 16  # of three dimensions
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -39,8 +41,26 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     return parse_idx(read_bytes(path), path)
 
 
+def _promised(head: bytes) -> int:
+    """Return the size of the file that an IDX header promises; 0 for other headers."""
+    count = head[3] if len(head) >= 4 else 0
+    sizes = (int.from_bytes(head[i : i + 4], "big") for i in range(4, 4 + 4 * count, 4))
+    return 4 + 4 * count + math.prod(sizes) if count in (1, 3) else 0
+
+
+def _read(stream: BufferedIOBase, most: int) -> bytes:
+    """Read up to `most` bytes piece by piece: a promise alone allocates nothing."""
+    pieces = []
+    while most > 0 and (piece := stream.read(min(most, 1 << 24))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
+
+
 def read_bytes(path: Path) -> bytes:
-    """Return a file's bytes, unpacked if they are gzipped.
+    """Return the bytes of an IDX file, unpacked if they are gzipped.
+
+    Of a file that holds more than its header says, only one byte more is read.
 
     Parameters
     ----------
@@ -57,7 +77,10 @@ def read_bytes(path: Path) -> bytes:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             stream = gzip.GzipFile(fileobj=file) if packed else file
-            data = stream.read(MAX_BYTES + 1)
+            head = _read(stream, _LONGEST_HEADER)
+            # One byte more than the header promises shows that there is too much.
+            rest = min(_promised(head), MAX_BYTES) + 1 - len(head)
+            data = head + _read(stream, rest)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read {path}: {reason}; get the file again") from error
