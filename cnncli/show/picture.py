@@ -62,8 +62,11 @@ class TerminalPicture:
 
 
 def draws_colours(console: Console) -> bool:
-    """Tell whether a console shows colours: a terminal that has them, and no ``NO_COLOR``."""
-    return console.color_system is not None and not console.no_color
+    """Tell whether a console shows colours fine enough for pictures, and no ``NO_COLOR`` is set.
+
+    The 16 colours of the oldest terminals make any photograph grey: ASCII shades say more there.
+    """
+    return console.color_system in ("truecolor", "256") and not console.no_color
 
 
 @lru_cache(maxsize=4096)

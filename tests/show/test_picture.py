@@ -35,6 +35,14 @@ def test_without_colour_there_are_ascii_shades() -> None:
     assert text == " .:-=+*#%@\n"
 
 
+@pytest.mark.parametrize(
+    ("system", "blocks"), [("truecolor", True), ("256", True), ("standard", False), (None, False)]
+)
+def test_sixteen_colours_are_too_few(system: str | None, blocks: bool) -> None:
+    text = drawn([("", RED_OVER_BLUE)], width=1, force_terminal=True, color_system=system)
+    assert ("▀" in text) is blocks
+
+
 @pytest.mark.parametrize("width", [20, 79, 160])
 def test_fits_the_width_side_by_side(width: int) -> None:
     picture = np.zeros((300, 400, 3), np.uint8)
