@@ -99,15 +99,18 @@ def product_and_centre(kernel: Array) -> tuple[Array, Array, int] | None:
 def sum_of_products(kernel: Array, most: int) -> list[tuple[Array, Array]] | None:
     """Return at most `most` (column, row) pairs whose products add up to the kernel, or None.
 
-    The singular value decomposition, cut where the rest falls below float32's rounding.
+    The cross of the largest weight is taken off, again and again, until the rest falls below
+    float32's rounding: elimination with complete pivoting, far cheaper than singular values and
+    the same on every machine.
     """
-    single = column_and_row(kernel.astype(np.float64))
-    if single is not None:
-        return [single]
-    if min(kernel.shape) < 2:
-        return None
-    u, s, vt = np.linalg.svd(kernel.astype(np.float64))
-    rank = int((s > s[0] * 2.0**-24).sum())
-    if rank > most:
-        return None
-    return [(u[:, i] * s[i], vt[i]) for i in range(rank)]
+    rest = kernel.astype(np.float64)
+    limit = np.abs(rest).max() * 2.0**-24
+    terms: list[tuple[Array, Array]] = []
+    while (size := np.abs(rest)).max() > limit:
+        if len(terms) == most:
+            return None
+        i, j = np.unravel_index(size.argmax(), size.shape)
+        column, row = rest[:, j].copy(), rest[i] / rest[i, j]
+        terms.append((column, row))
+        rest -= np.outer(column, row)
+    return terms or None

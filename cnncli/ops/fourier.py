@@ -96,7 +96,7 @@ def _work(outputs: int, halo: int, n: int) -> float:
     Short transforms pay for their calls, long ones leave the cache.
     """
     tiles = -(-outputs // (n - halo))
-    return tiles * n * (1 + 30 / n + n / 4000)
+    return tiles * n * (1 + 30 / n + n / 4000 + (n / 3200) ** 2)
 
 
 def _best_length(outputs: int, halo: int) -> int:

@@ -304,7 +304,6 @@ def get_filter(name: str) -> Filter:
         return FILTERS[key]
     import difflib  # 6 ms that only a wrong name costs
 
-
     near = difflib.get_close_matches(key, FILTERS, n=3)
     guess = f"did you mean {' or '.join(near)}? " if near else ""
     raise KernelError(f"filter {name!r} is unknown; {guess}known filters: {', '.join(FILTERS)}")
