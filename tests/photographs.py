@@ -137,7 +137,7 @@ def _turned(scene: Scene, random: np.random.Generator) -> Scene:
 
 
 def _lined(kind: str) -> Callable[[Scene, np.random.Generator], Scene]:
-    def change(scene: Scene, random: np.random.Generator) -> Scene:
+    def change(scene: Scene, _: np.random.Generator) -> Scene:
         height = max(scene.size[0], 200)
         return replace(scene, size=(height, max(scene.size[1], 200)), lines=kind)
 
@@ -150,7 +150,7 @@ def _transparent(scene: Scene, random: np.random.Generator) -> Scene:
 
 
 MANNERS: dict[str, Callable[[Scene, np.random.Generator], Scene]] = {
-    "pen on paper": lambda scene, random: scene,
+    "pen on paper": lambda scene, _: scene,
     "shading and shadow": _shaded,
     "coloured ink and ground": _coloured,
     "light on dark": _light_on_dark,
@@ -158,12 +158,12 @@ MANNERS: dict[str, Callable[[Scene, np.random.Generator], Scene]] = {
     "huge, 900 to 1500 px": _huge,
     "small and off-centre": _off_centre,
     "turned by 7 to 12 degrees": _turned,
-    "thin stroke, x0.6": lambda scene, random: replace(scene, stroke=0.6),
-    "thick stroke, x1.8": lambda scene, random: replace(scene, stroke=1.8),
-    "JPEG quality 40": lambda scene, random: replace(scene, quality=40),
+    "thin stroke, x0.6": lambda scene, _: replace(scene, stroke=0.6),
+    "thick stroke, x1.8": lambda scene, _: replace(scene, stroke=1.8),
+    "JPEG quality 40": lambda scene, _: replace(scene, quality=40),
     "ruled paper": _lined("ruled"),
     "squared paper": _lined("squared"),
-    "page edge in view": lambda scene, random: replace(scene, edge=True, part=scene.part * 0.8),
+    "page edge in view": lambda scene, _: replace(scene, edge=True, part=scene.part * 0.8),
     "transparent ground": _transparent,
 }
 
@@ -199,7 +199,6 @@ def _place(shape: Array, scene: Scene, random: np.random.Generator) -> Array:
 
 
 def _sheet(scene: Scene, random: np.random.Generator) -> Array:
-    height, width = scene.size
     noise = random.normal(size=scene.size)
     grain = noise + 2 * ndimage.gaussian_filter(random.normal(size=scene.size), 2.5)
     sheet = np.array(scene.ground) + scene.grain * grain[..., None]

@@ -88,7 +88,7 @@ def _already_normal(
     grey = colours[:, :, 0]
     for pixels in (grey, 255 - grey):
         border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-        if border.mean() < 4 and _is_placed(pixels):
+        if border.mean() < 32 and _is_placed(pixels):
             return pixels
     return None
 

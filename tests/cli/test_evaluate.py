@@ -1,0 +1,109 @@
+"""``cnncli evaluate``, run for real."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnncli.resources import sample_image, shipped_weights
+from tests.conftest import CliRunner
+
+pytestmark = pytest.mark.skipif(not shipped_weights().exists(), reason="no shipped weights")
+KEYS = ["accuracy", "interval", "n", "loss", "ece", "per_class", "confusion"]
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """A folder of the sample digits by class, one of them put into the wrong one."""
+    folder = tmp_path / "labelled"
+    for file in sorted(sample_image("scene.png").parent.glob("digit-*")):
+        label = "3" if file.name == "digit-8-squared.jpg" else file.name.split("-")[1]
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        (folder / label / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def test_a_folder_is_measured_whole(cli: CliRunner, labelled: Path) -> None:
+    done = cli("evaluate", "--data", labelled, "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert [key for key in record if key != "data"] == KEYS
+    assert record["n"] == 13
+    assert record["accuracy"] == pytest.approx(12 / 13)
+    assert record["interval"][0] < 12 / 13 < record["interval"][1]
+    assert np.array(record["confusion"])[3, 8] == 1
+    assert np.array(record["confusion"]).shape == (10, 10)
+    three = record["per_class"][3]
+    assert three["recall"] == pytest.approx(2 / 3)
+    assert (three["label"], three["support"]) == ("3", 3)
+    assert record["per_class"][8]["recall"] is None
+
+
+def test_tables_and_pictures(cli: CliRunner, labelled: Path, tmp_path: Path) -> None:
+    pictures = ["--confusion", "c.png", "--mistakes", "m.png", "--reliability", "r.png"]
+    done = cli("evaluate", "--data", labelled, *pictures)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy 92.31%" in done.stdout
+    assert "1 of 13 wrong" in done.stdout
+    assert "precision" in done.stdout
+    for name in ("c.png", "m.png", "r.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert min(picture.size) > 90
+            assert np.asarray(picture.convert("L")).std() > 5
+
+
+def test_csv_has_one_row_a_class(cli: CliRunner, labelled: Path) -> None:
+    done = cli("evaluate", "--data", labelled, "--csv", "-q")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["label"] for row in rows] == list("0123456789")
+    assert rows[2] == {
+        "label": "2",
+        "precision": "1.0",
+        "recall": "1.0",
+        "f1": "1.0",
+        "support": "2",
+    }
+
+
+def test_the_test_part_of_a_data_set(cli: CliRunner) -> None:
+    record = json.loads(cli("evaluate", "--data", "digits", "--json").stdout)
+    assert record["n"] == 359
+    assert record["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--data", "nothing-here"], 1, "neither a folder nor a data set"),
+        (["--csv", "--json"], 2, "exclude each other"),
+        (["--weights", "none.safetensors"], 1, "do not exist"),
+    ],
+)
+def test_wrong_wishes_are_one_line(
+    cli: CliRunner, arguments: list[str], code: int, says: str
+) -> None:
+    done = cli("evaluate", *arguments, "-q")
+    assert done.returncode == code
+    [line] = done.stderr.splitlines()
+    assert says in line
+
+
+def test_classes_that_the_network_does_not_know(cli: CliRunner, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("L", (30, 30), 9).save(tmp_path / "pets" / name / "a.png")
+    done = cli("evaluate", "--data", "pets", "-q")
+    assert done.returncode == 1
+    assert "cat, dog" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_shipped_weights_on_mnist(cli: CliRunner, mnist_folder: Path) -> None:
+    record = json.loads(cli("evaluate", "--data", mnist_folder, "--json").stdout)
+    assert record["n"] == 10_000
+    assert record["accuracy"] >= 0.99
+    assert record["ece"] <= 0.005

@@ -1,0 +1,159 @@
+"""Photographed digits, whole numbers, and what is no digit, through ``predict``'s own path.
+
+The full sets are those of docs/reading-digits.md (marked slow); a small part runs every time.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from cnncli.checkpoint import read_checkpoint
+from cnncli.images import Picture, write_picture
+from cnncli.inference import load_engine
+from cnncli.inference.predict import Prediction, Predictor
+from cnncli.nn.idx import read_idx
+from cnncli.resources import shipped_weights
+from tests import nondigits
+from tests.numbers import number_picture
+from tests.photographs import MANNERS, photograph
+
+pytestmark = pytest.mark.skipif(not shipped_weights().exists(), reason="no shipped weights")
+
+Pictures = list[np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def mnist_test(mnist_folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    images = read_idx(mnist_folder / "t10k-images-idx3-ubyte.gz")
+    return images, read_idx(mnist_folder / "t10k-labels-idx1-ubyte.gz")
+
+
+def predictor(numbers: bool = False) -> Predictor:
+    checkpoint = read_checkpoint(shipped_weights())
+    return Predictor(checkpoint, load_engine(checkpoint, "numpy"), numbers=numbers)
+
+
+def predict_arrays(pictures: Sequence[np.ndarray], *, numbers: bool = False) -> list[Prediction]:
+    names = [Path(str(index)) for index in range(len(pictures))]
+    read = {name: Picture(pixels) for name, pixels in zip(names, pictures, strict=True)}
+    return list(predictor(numbers).predict(names, 2, read.__getitem__))
+
+
+def photographs_right(
+    images: np.ndarray, labels: np.ndarray, count: int, folder: Path
+) -> dict[str, list[bool]]:
+    """Return which of `count` photographs are read right, by manner."""
+    random = np.random.default_rng(2026)
+    chosen = random.permutation(len(images))[:count]
+    manners, paths = list(MANNERS), []
+    for number, index in enumerate(chosen):
+        manner = manners[number % len(manners)]
+        photo = photograph(images[index], manner, np.random.default_rng([2026, number]))
+        paths.append(folder / f"{number:05d}{photo.suffix}")
+        paths[-1].write_bytes(photo.data)
+    right = defaultdict(list)
+    for number, prediction in enumerate(predictor().predict(paths, 2)):
+        truth = str(labels[chosen[number]])
+        right[manners[number % len(manners)]].append(prediction.label == truth)
+    return right
+
+
+def test_some_photographs(mnist_test: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    right = photographs_right(*mnist_test, 60, tmp_path)
+    assert len(right) == len(MANNERS) >= 15
+    assert np.mean(list(chain.from_iterable(right.values()))) >= 0.93
+
+
+@pytest.mark.slow
+def test_two_thousand_photographs(
+    mnist_test: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    right = photographs_right(*mnist_test, 2010, tmp_path)
+    for manner, found in right.items():
+        print(f"| {manner} | {sum(found)} of {len(found)} | {np.mean(found):.1%} |")  # noqa: T201 (a row of the table in docs)
+    assert np.mean(list(chain.from_iterable(right.values()))) >= 0.97
+    assert min(np.mean(found) for found in right.values()) >= 0.93
+
+
+def numbers_right(images: np.ndarray, labels: np.ndarray, count: int) -> float:
+    pictures, truths = [], []
+    for number in range(count):
+        random = np.random.default_rng([7, number])
+        chosen = random.integers(0, len(images), random.integers(2, 7))
+        pictures.append(number_picture(list(images[chosen]), random))
+        truths.append("".join(map(str, labels[chosen])))
+    found = predict_arrays(pictures, numbers=True)
+    return float(np.mean([p.label == truth for p, truth in zip(found, truths, strict=True)]))
+
+
+def test_some_numbers(mnist_test: tuple[np.ndarray, np.ndarray]) -> None:
+    assert numbers_right(*mnist_test, 20) >= 0.8
+
+
+@pytest.mark.slow
+def test_two_hundred_numbers(mnist_test: tuple[np.ndarray, np.ndarray]) -> None:
+    right = numbers_right(*mnist_test, 200)
+    print(f"numbers wholly right: {right:.1%}")  # noqa: T201 (a row of the table in docs)
+    assert right >= 0.9
+
+
+def doubts(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array([prediction.doubt for prediction in predict_arrays(pictures)])
+
+
+def auroc(real: np.ndarray, strange: np.ndarray) -> float:
+    """Return how often something strange is doubted more than something real."""
+    ranks = rankdata(np.concatenate([real, strange]))[len(real) :]
+    return float((ranks.sum() - len(strange) * (len(strange) + 1) / 2) / len(real) / len(strange))
+
+
+def test_doubt_tells_scribbles_from_digits(mnist_test: tuple[np.ndarray, np.ndarray]) -> None:
+    random = np.random.default_rng(1)
+    strange = [*nondigits.letters(40, random), *nondigits.noise(30, random)]
+    assert auroc(doubts(mnist_test[0][:150]), doubts(strange)) > 0.9
+
+
+@pytest.mark.slow
+def test_doubt_of_each_kind(mnist_test: tuple[np.ndarray, np.ndarray], photo_folder: Path) -> None:
+    random = np.random.default_rng(1)
+    real = doubts(mnist_test[0][:5000])
+    kinds: dict[str, Pictures] = {
+        "letters": list(nondigits.letters(300, random)),
+        "shapes": list(nondigits.shapes(300, random)),
+        "noise": list(nondigits.noise(300, random)),
+        "pieces of photographs": list(nondigits.photograph_crops(photo_folder, 300, random)),
+    }
+    found = {kind: doubts(pictures) for kind, pictures in kinds.items()}
+    print(f"real digits flagged: {(real >= 0.5).mean():.2%}")  # noqa: T201 (a row of the table in docs)
+    for kind, values in found.items():
+        print(f"| {kind} | {auroc(real, values):.3f} | {(values >= 0.5).mean():.0%} |")  # noqa: T201 (a row of the table in docs)
+    assert auroc(real, np.concatenate(list(found.values()))) >= 0.95
+
+
+def test_mnist_passes_through_unharmed(
+    mnist_test: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{index}.png" for index in range(300)]
+    for path, image in zip(paths, mnist_test[0], strict=False):
+        write_picture(path, Picture(image))
+    for path, image, seen in zip(paths, mnist_test[0], predictor().predict(paths), strict=False):
+        assert np.array_equal(seen.prepared.pixels[:, :, 0], image), path
+
+
+@pytest.mark.slow
+def test_all_of_mnist_is_as_accurate_as_the_raw_arrays(
+    mnist_test: tuple[np.ndarray, np.ndarray],
+) -> None:
+    from cnncli.preprocess import to_network_input
+
+    images, labels = mnist_test
+    checkpoint = read_checkpoint(shipped_weights())
+    batch = to_network_input(images[..., None], checkpoint.preprocessing)
+    raw = load_engine(checkpoint, "numpy").probabilities(batch).argmax(axis=1)
+    read = np.array([int(prediction.label) for prediction in predict_arrays(list(images))])
+    assert abs((raw == labels).mean() - (read == labels).mean()) <= 0.0005
