@@ -71,7 +71,7 @@ def _commit() -> str | None:
 def race(
     contenders: Mapping[str, Callable[[], object]],
     rounds: int = 7,
-    slow: float = 0.5,
+    slow: float = 0.2,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, dict[str, float]]:
     """Time functions in turn, round by round, so that a busy moment hits all alike.
