@@ -141,8 +141,6 @@ class Augmentation(_Record):
         Degrees, to either side.
     thicken, thin
         Share of a one-pixel dilation or erosion that is mixed in: the stroke's width.
-    stroke_share
-        Share of the pictures whose stroke width is varied.
     flip
         Whether half of the pictures are mirrored left to right.
     """
@@ -153,12 +151,11 @@ class Augmentation(_Record):
     shear: float = 0.0
     thicken: float = 0.0
     thin: float = 0.0
-    stroke_share: float = 0.5
     flip: bool = False
 
 
 AUGMENTATIONS = {
-    "digit": Augmentation(shift=2.0, scale=0.1, rotation=10.0, shear=8.0, thicken=0.8, thin=0.5),
+    "digit": Augmentation(shift=2.0, scale=0.12, rotation=12.0, shear=8.0, thicken=0.8, thin=0.5),
     "photo": Augmentation(shift=3.0, scale=0.1, rotation=5.0, flip=True),
 }
 
@@ -200,7 +197,7 @@ class TrainConfig(_Record):
     recipe: RecipeName = "fast"
     optimizer: OptimizerName = "adamw"
     lr: float = 3e-3
-    weight_decay: float = 0.01
+    weight_decay: float = 0.05
     schedule: ScheduleName = "one-cycle"
     batch_size: int = 128
     label_smoothing: float = 0.1

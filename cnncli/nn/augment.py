@@ -57,7 +57,6 @@ def draw_variations(
     mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     mirror = mirror if bounds.flip else torch.ones(count)
     stroke = torch.rand(count, generator=generator) * (bounds.thicken + bounds.thin) - bounds.thin
-    stroke *= torch.rand(count, generator=generator) < bounds.stroke_share
     cos, sin, tan = angle.cos(), angle.sin(), shear.tan()
     # Rotation times shear, divided by the size: a smaller step in the input enlarges it. The
     # aspect keeps a rotation a rotation where the coordinates of both axes have other scales.

@@ -48,6 +48,7 @@ def _card(run: TrainingRun, test: Metrics | None, command: str) -> dict[str, Any
         "training_pictures": len(run.train),
         "validation_pictures": len(run.validation),
         "recipe": run.config.to_dict(),
+        "augmentation": run.augmentation.to_dict() if run.augmentation else None,
         "bf16": run.bf16,
         "epochs_run": run.epoch,
         "best_epoch": run.best_epoch,

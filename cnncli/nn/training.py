@@ -115,6 +115,7 @@ class TrainingRun:
         self.optimizer = make_optimizer(self.network, config)
         self.parallel = self._join(self.network)
         self.class_weights = class_weights(self.train.labels, model.num_classes, config)
+        self.augmentation = AUGMENTATIONS[data.style] if config.augment else None
         self.epoch = 0  # finished epochs
         self.position = 0  # pictures of the current epoch that are done
         self.steps = 0
@@ -214,10 +215,9 @@ class TrainingRun:
         generator = torch.Generator().manual_seed(seed)
         count, _, height, width = self.train.images.shape
         order = torch.randperm(count, generator=generator)
-        if not self.config.augment:
+        if self.augmentation is None:
             return order.to(self.device), None
-        bounds = AUGMENTATIONS[self.data.style]
-        drawn = draw_variations(count, height, width, bounds, generator)
+        drawn = draw_variations(count, height, width, self.augmentation, generator)
         moved = Variations(drawn.theta.to(self.device), drawn.stroke.to(self.device))
         return order.to(self.device), moved
 
