@@ -12,16 +12,16 @@ from torch import Tensor
 
 from cnncli.config import MNIST_MEAN, MNIST_STD, Preprocessing
 from cnncli.errors import DataError
-from cnncli.nn import folders
+from cnncli.nn import cifar, folders
 from cnncli.nn.digits import load_digits
-from cnncli.nn.download import download
+from cnncli.nn.download import download, download_archive
 from cnncli.nn.sources import SOURCES, IdxSource, Style, find_pair, find_source, read_pair
 from cnncli.nn.splits import Split, require_classes, stratified
 
 TEST_SHARE = 0.2  # held out for the test where a data set brings none
 _TEST_SEED = 0  # the same pictures whatever the run's seed, so that evaluate sees the same test
 
-NAMES = (*SOURCES, "digits")
+NAMES = (*SOURCES, "cifar10", "digits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,8 @@ def open_data(
         return _mnist_or_digits(root)
     if name == "digits":
         return _digits()
+    if name == "cifar10":
+        return _cifar(root)
     if source := SOURCES.get(name):
         return _named(source, root)
     folder = Path(name).expanduser().resolve()  # the name that a resumed run finds it by
@@ -173,6 +175,34 @@ def _named(source: IdxSource, root: Path) -> DataSet:
         _idx_preprocessing(train, is_digits=source.classes == SOURCES["mnist"].classes),
         source.style,
     )
+
+
+def _cifar(root: Path) -> DataSet:
+    folder = cifar.find_cifar(root)
+    if folder is None:
+        download_archive("cifar10", cifar.URL, cifar.MD5, root, cifar.FOLDER)
+        folder = cifar.find_cifar(root)
+    if folder is None:
+        raise DataError(f"the files of cifar10 are incomplete; unpack {cifar.URL} into {root}")
+    found = folder
+    train = cifar.read_cifar(found, "train")
+    mean, std = _statistics(train.images)
+    return DataSet(
+        "cifar10",
+        train,
+        None,
+        lambda: cifar.read_cifar(found, "test"),
+        cifar.CLASSES,
+        Preprocessing("resize", 32, 32, 3, mean, std),
+        "photo",
+    )
+
+
+def is_here(name: str, root: Path) -> Path | None:
+    """Return the folder under `root` that holds a named data set, or None."""
+    if name == "cifar10":
+        return cifar.find_cifar(root)
+    return find_source(SOURCES[name], root) if name in SOURCES else None
 
 
 def _to_split(

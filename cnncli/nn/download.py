@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from cnncli.errors import DataError
 from cnncli.nn.sources import IdxSource
@@ -36,6 +37,38 @@ def download(source: IdxSource, root: Path) -> None:
         not work here.
     """
     advice = f"put its four IDX files into {source.download_folder(root)}"
+    class_name, arguments = source.torchvision
+    dataset = getattr(_torchvision(advice), class_name)
+    with _attempt(source.name, _addresses(dataset), root, advice):
+        dataset(root, download=True, **arguments)
+
+
+def download_archive(name: str, url: str, md5: str, root: Path, folder: str) -> None:
+    """Fetch an archive into the data folder and unpack it there.
+
+    Parameters
+    ----------
+    name
+        The data set's name, for messages.
+    url, md5
+        Where the archive is, and the hash that it must have.
+    root
+        The data folder.
+    folder
+        What the archive unpacks to.
+
+    Raises
+    ------
+    DataError
+        As :func:`download` does.
+    """
+    advice = f"unpack {url} so that {root / folder} exists"
+    utilities = _torchvision(advice).utils
+    with _attempt(name, [url], root, advice):
+        utilities.download_and_extract_archive(url, str(root), md5=md5)
+
+
+def _torchvision(advice: str) -> Any:
     try:
         from torchvision import datasets
     except (ImportError, OSError, RuntimeError) as error:
@@ -43,16 +76,19 @@ def download(source: IdxSource, root: Path) -> None:
             f"torchvision does not work here ({error}); install the pair again with "
             f"pip install --upgrade torch torchvision, or {advice}"
         ) from error
-    name, arguments = source.torchvision
-    dataset = getattr(datasets, name)
-    if not reachable(_addresses(dataset)):
-        raise DataError(f"{source.name} is not on this machine and no mirror answers; {advice}")
+    return datasets
+
+
+@contextlib.contextmanager
+def _attempt(name: str, addresses: list[str], root: Path, advice: str) -> Iterator[None]:
+    if not reachable(addresses):
+        raise DataError(f"{name} is not on this machine and no mirror answers; {advice}")
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _stall_timeout(), contextlib.redirect_stdout(io.StringIO()):
-            dataset(root, download=True, **arguments)
+            yield
     except (RuntimeError, OSError, ValueError) as error:
-        raise DataError(f"the download of {source.name} failed ({error}); {advice}") from error
+        raise DataError(f"the download of {name} failed ({error}); {advice}") from error
 
 
 def _addresses(dataset: object) -> list[str]:
