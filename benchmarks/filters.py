@@ -177,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer cases and rounds")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; repeats")
-    parser.add_argument("--json", type=Path, default=ROOT / "docs" / "benchmarks-filters.json")
+    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "filters.json")
     parser.add_argument("--report", action="store_true", help="only rewrite the report")
     asked = parser.parse_args()
     report = json.loads(asked.json.read_text(encoding="utf-8")) if asked.json.exists() else {}
