@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cnncli.errors import ImageWriteError, UsageError
-from cnncli.images.formats import format_of, holds, names_format, suffix_of
+from cnncli.images.formats import format_of, holds, names_format, suffix_fits, suffix_of
 from cnncli.images.picture import Picture
 from cnncli.inputs import STDIN
 
@@ -107,9 +107,8 @@ class Targets:
             target = Path(self._file)
             name = format_of(target)
         else:
-            suffix = (
-                source.suffix if name == own and source != STDIN else suffix_of(name, result.kind)
-            )
+            keeps = name == own and source != STDIN and suffix_fits(source.suffix, result.kind)
+            suffix = source.suffix if keeps else suffix_of(name, result.kind)
             target = self._place(source) / f"{_stem(source)}_{self._what}{suffix}"
         self._inputs.refuse(target)
         if (other := self._taken.setdefault(_name_on_disk(target), source)) != source:

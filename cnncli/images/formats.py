@@ -97,7 +97,7 @@ def require_holds(name: str, kind: str, target: str) -> None:
     ImageWriteError
         With the suffixes that would do.
     """
-    if holds(name, kind) and _suffix_fits(Path(target).suffix, kind):
+    if holds(name, kind) and suffix_fits(Path(target).suffix, kind):
         return
     able = [suffix_of(other, kind) for other in (*_HOLDS, "NPY") if holds(other, kind)]
     raise ImageWriteError(
@@ -124,7 +124,8 @@ def describe(kind: str) -> str:
     return f"{kind} pixels ({words.get(kind) or ('real numbers' if 'float' in kind else 'deep')})"
 
 
-def _suffix_fits(suffix: str, kind: str) -> bool:
+def suffix_fits(suffix: str, kind: str) -> bool:
+    """Say whether a suffix that promises grey or colour promises what the picture is."""
     channels = 3 if kind in ("RGB", "uint16*3") else 2
     return _PNM_CHANNELS.get(suffix.lower(), channels) == channels
 
