@@ -1,8 +1,8 @@
 """Fuzz one target for a while: ``python -m tests.fuzz.run TARGET SECONDS [SEED]``.
 
 Damaged copies of valid inputs are tried. With ``--guided`` and atheris installed (best in an
-environment of its own) the search is guided by coverage instead. A found case is written to ``tests/fuzz/corpus/TARGET/``,
-where the tests pick it up.
+environment of its own) the search is guided by coverage instead. A found case is written to
+``tests/fuzz/corpus/TARGET/``, where the tests pick it up.
 """
 
 import hashlib
