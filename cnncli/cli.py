@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from cnncli.commands._quick import QuickCommand, QuickGroup
 from cnncli.errors import CnncliError, ExitCode
 from cnncli.files import remove_unfinished
 from cnncli.show.console import error as show_error
@@ -31,6 +32,7 @@ _COMMANDS: dict[str, str | None] = {
     "predict": "Say what is in pictures, and how sure that is.",
     "evaluate": "Measure weights on labelled pictures.",
     "summary": None,
+    "data": None,
     "demo": None,
     "doctor": None,
 }
@@ -43,6 +45,7 @@ def build_app(only: str | None = None) -> typer.Typer:
     """
     app = typer.Typer(
         name="cnncli",
+        cls=QuickGroup,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,7 +53,7 @@ def build_app(only: str | None = None) -> typer.Typer:
     app.callback()(_root)
     for name in [only] if only else _COMMANDS:
         command = getattr(import_module(f"cnncli.commands.{name}"), name)
-        app.command(short_help=_COMMANDS[name])(command)
+        app.command(short_help=_COMMANDS[name], cls=QuickCommand)(command)
     return app
 
 
@@ -135,6 +138,8 @@ def _open_missing_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="backslashreplace")  # for names that a console has no letters for
 
 
 def _leave(code: int) -> NoReturn:

@@ -272,14 +272,14 @@ def test_show_draws_on_a_pipe_only_when_asked(cli: CliRunner, photo: Path) -> No
     assert "after 16x12 RGB" in shown
 
 
-def test_rich_is_not_loaded_where_nothing_is_drawn(photo: Path, tmp_path: Path) -> None:
+def test_nothing_is_loaded_that_is_not_used(photo: Path, tmp_path: Path) -> None:
     import subprocess
     import sys
 
     code = (
         "import sys\nfrom cnncli.cli import main\n"
         "try:\n    main(sys.argv[1:])\nfinally:\n"
-        "    print([m for m in ('rich', 'torch', 'scipy', 'concurrent.futures')"
+        "    print([m for m in ('rich', 'torch', 'scipy', 'concurrent.futures', 'pydantic')"
         " if m in sys.modules])"
     )
     run = subprocess.run(
