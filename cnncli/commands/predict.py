@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from cnncli.inference.predict import Guess, Prediction, Predictor
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
-FEW = 32  # pictures for which one thread of NumPy's matrix products is enough
 MANNERS = ("auto", "digit", "resize", "none")
 CSV_HEADER = "path,label,index,confidence,warnings,error"
 
@@ -107,9 +106,9 @@ def predict(
     """
     _check(preprocess, as_csv, as_json)
     listed = _list(images)
-    if len(listed) <= FEW:
-        # Before NumPy is imported: for products this small a second thread only waits.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Before NumPy is imported: pictures are prepared side by side, each by one thread; the
+    # products are too small for more, and threads that wait for each other would burn the cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sinks = _sinks(listed.paths, save_preprocessed, annotate, sort_into, move)
     predictor = _predictor(weights, engine, device, len(listed.paths), quiet)
     predictor = _asked(predictor, preprocess, top, min_confidence, digits)
