@@ -177,6 +177,7 @@ def test_metadata_goes_along(tmp_path: Path) -> None:
 # --- the Huffman coder ---
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**6), min_size=2, max_size=300), st.integers(9, 15))
 def test_code_lengths_make_a_complete_code(counts: list[int], limit: int) -> None:
     lengths = code_lengths(counts, limit)
