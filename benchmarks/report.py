@@ -50,11 +50,12 @@ def _machine(facts: Results) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     load = ", ".join(f"{value:.1f}" for value in facts["load_average"] or ())
     busy = max(facts["load_average"] or (0,)) > 1.5 * facts["cores"]
-    load += ": **the machine was busy with other work**, measure again when it is not" * busy
     return (
         f"\n*{facts['date']}, commit {facts['commit']}: {facts['cores']} cores of {facts['cpu']} "
         f"(caches {facts['caches']}), {facts['memory_gb']} GB, Python {facts['python']}, "
-        f"{versions}; load average {load} at the end.*\n"
+        f"{versions}; load average {load} at the end."
+        + " **The machine was busy with other work: measure again when it is not.**" * busy
+        + "*\n"
     )
 
 

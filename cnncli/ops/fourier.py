@@ -4,7 +4,7 @@ Overlap-save: a tile is loaded with its halo, multiplied in the frequency domain
 the cyclic result that did not wrap around is kept.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from math import log2
 from typing import Any, NamedTuple
 
@@ -105,6 +105,7 @@ def _best_length(outputs: int, halo: int) -> int:
     return min(fitting, key=lambda n: _work(outputs, halo, n))
 
 
+@lru_cache(maxsize=256)
 def nanoseconds(size: tuple[int, int], halo: tuple[int, int], dtype: np.dtype[Any]) -> float:
     """Estimate the time for each sample of an image of `size` rows and columns, on one core."""
     cost = 3.7 if dtype == np.float32 else 6.0

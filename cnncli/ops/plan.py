@@ -4,6 +4,7 @@ The promise: integers times integers are exact, and a result depends on image an
 never on tile size, threads or what happens to it afterwards.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,14 +143,25 @@ def choose(
 
 
 def _taps_cost(kernel: Array, sums: np.dtype[Any]) -> float:
-    """Return the cost of the calls that the recorder would make, from a recording in miniature."""
-    count = np.count_nonzero(kernel)
-    if min(kernel.shape) > 1 and count > _MANY_TAPS and column_and_row(kernel) is None:
-        return _CALL[sums.itemsize] * 2 * count
+    return _CALL[sums.itemsize] * calls(kernel, sums)
+
+
+def calls(kernel: Array, sums: np.dtype[Any]) -> int:
+    """Return how many calls a tile takes, counted on a recording in miniature."""
+    return _counted(kernel.tobytes(), kernel.shape, kernel.dtype, sums)
+
+
+@lru_cache(maxsize=256)
+def _counted(
+    weights: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], sums: np.dtype[Any]
+) -> int:
+    kernel = np.frombuffer(weights, dtype).reshape(shape)
+    taps = int(np.count_nonzero(kernel))
+    if min(shape) > 1 and taps > _MANY_TAPS and column_and_row(kernel) is None:
+        return 2 * taps
     program = Program()
-    kh, kw = kernel.shape
-    record_kernel(program, np.zeros(kh * kw + 1, sums), 1, (kw, 1), kernel)
-    return _CALL[sums.itemsize] * len(program.steps)
+    record_kernel(program, np.zeros(kernel.size + 1, sums), 1, (shape[1], 1), kernel)
+    return len(program.steps)
 
 
 def _toeplitz_cost(terms: list[tuple[Array, Array]] | None, sums: np.dtype[Any]) -> float:
@@ -171,8 +183,7 @@ def explain(engine: Engine, response: Response, threads: int) -> Plan:
         words = "separable" if rank == 1 else f"a sum of {rank} separable ones"
         return Plan("toeplitz", f"{kh}x{kw} kernel, {words}", f"{engine.dtype}, {crew}")
     taps = engine if isinstance(engine, Taps) else Taps((response.kernel,), response.dtype, (1, 1))
-    cost = sum(_taps_cost(kernel, taps.dtype) for kernel in taps.kernels)
-    calls = round(cost / _CALL[taps.dtype.itemsize])
+    total = sum(calls(kernel, taps.dtype) for kernel in taps.kernels)
     sort = "exact integers" if response.exact else "direct sums"
-    count = f"{calls} call{'s' if calls != 1 else ''} a tile"
+    count = f"{total} call{'s' if total != 1 else ''} a tile"
     return Plan("taps", f"{kh}x{kw} kernel, {sort}", f"{count}, {taps.dtype}, {crew}")

@@ -1,6 +1,7 @@
 """Sliding windows: sizes, strides, dilations and borders, checked once and in one place."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -200,8 +201,9 @@ def output_size(
     return room // stride + 1
 
 
+@lru_cache(maxsize=64)
 def border_index(size: int, before: int, after: int, mode: str) -> npt.NDArray[np.intp]:
-    """Return, for each padded position, the pixel that stands there (-1: the constant).
+    """Return, for each padded position, the pixel that stands there (-1: the constant); read-only.
 
     NumPy's own :func:`numpy.pad` makes the index, so its meaning holds here also where the
     padding exceeds the picture.
@@ -212,11 +214,12 @@ def border_index(size: int, before: int, after: int, mode: str) -> npt.NDArray[n
     [2, 1, 0, 1, 2, 3, 2]
     """
     index = np.arange(size, dtype=np.intp)
-    if not before and not after:
-        return index
     if mode == "constant":
-        return np.pad(index, (before, after), mode="constant", constant_values=-1)
-    return np.pad(index, (before, after), mode=mode)  # type: ignore[call-overload, no-any-return]
+        index = np.pad(index, (before, after), mode="constant", constant_values=-1)
+    elif before or after:
+        index = np.pad(index, (before, after), mode=mode)  # type: ignore[call-overload]
+    index.flags.writeable = False
+    return index
 
 
 def pad_image(
