@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from cnncli.architecture import describe, tensor_shapes
-from cnncli.config import ModelConfig
+from cnncli.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import CheckpointError
 from cnncli.nn.models import SimpleCNN, build_model
-from cnncli.nn.state_dict import load_network, read_state_dict
+from cnncli.nn.state_dict import load_network, read_state_dict, to_arrays
 
 
 class LessonCNN(nn.Module):
@@ -76,6 +77,44 @@ def test_the_description_is_the_network(model: ModelConfig) -> None:
         part.register_forward_hook(note)
     network(batch(1, model.in_channels, model.height, model.width))
     assert seen == [(layer.name, layer.output) for layer in describe(model)]
+
+
+def test_the_deep_network_is_as_described() -> None:
+    model = ModelConfig("deep", 3, 32, 20, 7)
+    network = build_model(model).eval()
+    learned = {
+        name: tuple(tensor.shape)
+        for name, tensor in network.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    assert learned == tensor_shapes(model)
+    layers = describe(model)
+    parameters = sum(p.numel() for p in network.parameters())
+    assert sum(layer.parameters for layer in layers) == parameters
+    outputs: dict[str, tuple[int, ...]] = {}
+    for name, part in network.named_children():
+        if name != "pool":
+            part.register_forward_hook(
+                lambda _m, _i, out, name=name: outputs.update({name: tuple(out.shape[1:])})
+            )
+    network(batch(2, 3, 32, 20))
+    assert outputs == {
+        layer.name: layer.output for layer in layers if layer.name not in ("pool", "mean")
+    }
+
+
+def test_a_deep_checkpoint_comes_back(tmp_path: Path) -> None:
+    model = ModelConfig("deep", 1, 28, 28, 10)
+    network = build_model(model)
+    network(batch(8, 1, 28, 28))  # moves the running statistics away from their start
+    network.eval()
+    tensors = to_arrays(network.state_dict())
+    made = Checkpoint(model, tuple("0123456789"), Preprocessing(), tensors)
+    write_checkpoint(tmp_path / "deep.safetensors", made)
+    again = load_network(read_checkpoint(tmp_path / "deep.safetensors"))
+    images = batch(4, 1, 28, 28)
+    with torch.no_grad():
+        torch.testing.assert_close(again(images), network(images))
 
 
 def test_a_state_dict_of_the_lessons_class_predicts_the_same(tmp_path: Path) -> None:
