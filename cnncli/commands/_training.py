@@ -28,6 +28,7 @@ from cnncli.files import atomic_write
 from cnncli.show.console import notice, result
 
 if TYPE_CHECKING:
+    from cnncli.checkpoint import Checkpoint
     from cnncli.nn.datasets import DataSet
     from cnncli.nn.distributed import World
     from cnncli.nn.training import TrainingRun
@@ -214,6 +215,15 @@ def _show(run: "TrainingRun") -> None:
         notice(f"going on after step {run.steps:,} of {run.total_steps:,}")
 
 
+def _calibrated(checkpoint: "Checkpoint", run: "TrainingRun") -> "Checkpoint":
+    """Fit the confidence to the validation pictures, and learn what real pictures look like."""
+    from cnncli.inference import calibrate
+
+    held_out = run.validation
+    pixels = held_out.images.permute(0, 2, 3, 1).cpu().numpy()
+    return calibrate(checkpoint, pixels, held_out.labels.cpu().numpy(), engine="torch")
+
+
 class _Keeper:
     """Writes what a run leaves behind, from its first process only."""
 
@@ -241,6 +251,8 @@ class _Keeper:
         if self._writes:
             weights = self._run.best or self._run.averaged.state_dict()
             checkpoint = to_checkpoint(self._run, weights, command=_command(), **facts)
+            if facts:  # the last one: all that is known of the run is in it
+                checkpoint = _calibrated(checkpoint, self._run)
             write_checkpoint(self._job.out, checkpoint)
 
     def history(self) -> None:
