@@ -13,6 +13,7 @@ from torch import Tensor
 from cnncli.config import MNIST_MEAN, MNIST_STD, Preprocessing
 from cnncli.errors import DataError
 from cnncli.nn import cifar, folders
+from cnncli.nn.cache import cached
 from cnncli.nn.digits import load_digits
 from cnncli.nn.download import download, download_archive
 from cnncli.nn.sources import SOURCES, IdxSource, Style, find_pair, find_source, read_pair
@@ -120,7 +121,7 @@ def open_data(
         )
     if pair := find_pair(folder, "train"):
         return _idx_folder(folder, pair)
-    return _class_folder(folder, edge, strict)
+    return _class_folder(folder, edge, strict, root)
 
 
 def _mnist_or_digits(root: Path) -> DataSet:
@@ -272,7 +273,7 @@ def _hold_out_test(data: DataSet) -> DataSet:
     )
 
 
-def _class_folder(folder: Path, edge: int | None, strict: bool) -> DataSet:
+def _class_folder(folder: Path, edge: int | None, strict: bool, root: Path) -> DataSet:
     parts = folders.part_folders(folder)
     classes, notices = folders.list_classes(parts["train"])
     listing, _ = folders.list_part(parts["train"], classes)
@@ -282,7 +283,9 @@ def _class_folder(folder: Path, edge: int | None, strict: bool) -> DataSet:
 
     def read(part: str) -> tuple[Split, list[str]]:
         listed, others = folders.list_part(parts[part], classes)
-        split, broken = folders.read_part(listed, blank, jobs)
+        split, broken = cached(
+            parts[part], listed, blank, root, lambda: folders.read_part(listed, blank, jobs)
+        )
         return split, others + [f"skipped: {reason}" for _, reason in broken]
 
     train, problems = read("train")

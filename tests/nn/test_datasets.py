@@ -232,6 +232,40 @@ def test_a_folder_with_one_class_is_refused(tmp_path: Path) -> None:
         open_data(str(folder), tmp_path)
 
 
+def test_a_large_folder_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnncli.nn.cache.MIN_PICTURES", 4)
+    folder = picture_folder(tmp_path / "pictures", {"train": 5, "test": 2})
+    (folder / "train" / "dark2" / "broken.png").write_text("no picture")
+    first = open_data(str(folder), tmp_path / "data")
+    decoded: list[Path] = []
+    real = datasets.folders.read_part
+    monkeypatch.setattr(
+        "cnncli.nn.folders.read_part", lambda *args: decoded.append(folder) or real(*args)
+    )
+    again = open_data(str(folder), tmp_path / "data")
+    assert decoded == []
+    assert torch.equal(first.train.images, again.train.images)
+    assert torch.equal(first.train.labels, again.train.labels)
+    assert first.notices == again.notices
+    write_picture(folder / "train" / "dark2" / "0.png", Picture(np.full((12, 12, 3), 7, np.uint8)))
+    changed = open_data(str(folder), tmp_path / "data")
+    assert len(decoded) == 1
+    assert not torch.equal(first.train.images, changed.train.images)
+    for path in (tmp_path / "data" / "cache").glob("*.npy"):
+        path.write_bytes(b"damaged")
+    assert len(open_data(str(folder), tmp_path / "data").train) == 10
+    assert len(decoded) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnncli.nn.cache.MIN_PICTURES", 4)
+    folder = picture_folder(tmp_path / "pictures", {"train": 5, "test": 2})
+    (tmp_path / "data").write_text("a file where the data folder should be")
+    assert len(open_data(str(folder), tmp_path / "data").train) == 10
+
+
 def test_a_network_that_does_not_answer_is_given_up_soon() -> None:
     start = time.perf_counter()
     # Nothing listens on port 9 of this machine; .invalid never resolves.
