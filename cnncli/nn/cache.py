@@ -72,7 +72,7 @@ def _load(pixels: Path, record: Path, fresh: str) -> Part:
     if known["fresh"] != fresh:
         raise ValueError("the folder has changed")
     # "c": pages are read when they are needed, and writing to them would not reach the file.
-    images = torch.from_numpy(np.load(pixels, mmap_mode="c"))
+    images = torch.from_numpy(np.load(pixels, mmap_mode="c", allow_pickle=False))
     labels = torch.tensor(known["labels"], dtype=torch.int64)
     if len(images) != len(labels):
         raise ValueError("pixels and labels were written by two runs")

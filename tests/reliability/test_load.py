@@ -75,9 +75,53 @@ def measured(arguments: list[str], folder: Path) -> tuple[int, str, str, list[in
     return process.returncode, out, err, sizes, os.times().children_user - before
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux does")
+def test_a_hundred_megapixels_take_less_than_two_and_a_half_times_their_bytes(
+    tmp_path: Path,
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (10_000, 10_000), dtype=np.uint8)
+    (tmp_path / "a.pgm").write_bytes(b"P5 10000 10000 255\n" + pixels.tobytes())
+    arguments = ["convolve", "a.pgm", "-f", "blur", "-o", "b.pgm", "-q"]
+    process = subprocess.Popen([sys.executable, "-m", "cnncli", *arguments], cwd=tmp_path)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert used.ru_maxrss * 1024 < 2.5 * pixels.nbytes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
+def test_too_little_memory_is_one_line_for_each_picture(tmp_path: Path) -> None:
+    import resource
+
+    for name in ("a.pgm", "b.pgm"):
+        with (tmp_path / name).open("wb") as file:
+            file.write(b"P5 12000 12000 255\n")
+            file.truncate(19 + 12_000 * 12_000)
+    limit = 900 << 20
+
+    def confine() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    raw = ["--range", "raw", "-o", "out", "-q"]
+    run = subprocess.run(
+        [sys.executable, "-m", "cnncli", "convolve", "a.pgm", "b.pgm", "-f", "sobel", *raw],
+        cwd=tmp_path,
+        preexec_fn=confine,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.count("needs more memory than there is") == 2
+    assert run.stderr.count("\n") == 3
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "count",
-    [pytest.param(COUNT, marks=pytest.mark.slow), 200],
+    [pytest.param(COUNT, marks=pytest.mark.slow), 100],
 )
 @pytest.mark.parametrize("command", ["convolve", "pool", "predict"])
 def test_a_mixed_folder(command: str, count: int, tmp_path: Path) -> None:

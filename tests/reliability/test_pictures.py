@@ -218,6 +218,9 @@ def test_pictures_without_pixels_are_refused(data: bytes, tmp_path: Path) -> Non
     path.write_bytes(data)
     with pytest.raises(ImageReadError):
         read_picture(path)
+    if data.startswith((b"P5", b"P6")):
+        with pytest.raises(ImageReadError, match="give a picture that has some"):
+            read_picture(path)
 
 
 @pytest.mark.parametrize(("depth", "values"), [(1, 2), (2, 4), (4, 16)])
