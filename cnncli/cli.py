@@ -100,6 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         args.remove("--debug")
     elif not sys.warnoptions:
         warnings.simplefilter("ignore")  # of Pillow and NumPy, about pictures: no use to a user
+    # Before NumPy is imported: pictures and their tiles are worked on side by side, each by one
+    # thread; BLAS threads inside them would wait for each other and burn the cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _open_missing_streams()
     _end_on_signals()
     code = _run(args, debug)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,9 +106,6 @@ def predict(
     """
     _check(preprocess, as_csv, as_json)
     listed = _list(images)
-    # Before NumPy is imported: pictures are prepared side by side, each by one thread; the
-    # products are too small for more, and threads that wait for each other would burn the cores.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sinks = _sinks(listed.paths, save_preprocessed, annotate, sort_into, move)
     predictor = _predictor(weights, engine, device, len(listed.paths), quiet)
     predictor = _asked(predictor, preprocess, top, min_confidence, digits)
@@ -229,7 +226,9 @@ def _report(
     failures: list[CnncliError] = []
     if form == "csv":
         result(CSV_HEADER)
-    with batch_progress(count, "predicting", quiet=quiet or count <= MAX_BLOCKS) as advance:
+    # A line each on the screen is progress enough, and a bar would be drawn into them.
+    told = count <= MAX_BLOCKS or (form == "eye" and sys.stdout.isatty())
+    with batch_progress(count, "predicting", quiet=quiet or told) as advance:
         for prediction in predictions:
             failure = prediction.error or _hand_over(prediction, sinks)
             if failure is not None:
