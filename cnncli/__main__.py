@@ -1,6 +1,11 @@
-"""Run the command line as ``python -m cnncli``."""
+"""Run the command line: ``python -m cnncli``, and what the command ``cnncli`` starts."""
 
-from cnncli.cli import main
+import signal
+
+# Until main() knows better, Ctrl-C ends the process without Python's traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from cnncli.cli import main  # noqa: E402 (the imports are what takes the time)
 
 if __name__ == "__main__":
     main()

@@ -111,20 +111,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-class _EndedError(BaseException):
-    """Ctrl-C, SIGTERM or a closed terminal: what is in progress is to be undone."""
-
-    def __init__(self, word: str, code: ExitCode) -> None:
-        super().__init__(word)
-        self.word, self.code = word, code
-
-
 def _end_on_signals() -> None:
+    """Let Ctrl-C, SIGTERM and a closed terminal end the process, wherever it is.
+
+    The handler leaves at once. An exception instead would rise wherever the main thread is, and
+    one that rises in the midst of an import leaves its lock taken: the other threads, which import
+    Pillow and NumPy's parts, then wait for ever.
+    """
+
     def end(number: int, _frame: object) -> None:
-        # Not KeyboardInterrupt: Typer would take it for an exit without a word.
-        if number == signal.SIGINT:
-            raise _EndedError("interrupted", ExitCode.INTERRUPTED)
-        raise _EndedError("terminated", ExitCode.TERMINATED)
+        interrupted = number == signal.SIGINT
+        word = b"interrupted" if interrupted else b"terminated"
+        # Past Python's streams: the main thread may be in the midst of writing to one of them.
+        cursor = b"\x1b[?25h\n" if sys.stderr.isatty() else b""  # a progress bar hides it
+        with contextlib.suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), cursor + b"error: " + word + b"\n")
+        _leave(ExitCode.INTERRUPTED if interrupted else ExitCode.TERMINATED)
 
     signal.signal(signal.SIGINT, end)
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):  # whichever this system has
@@ -149,7 +151,7 @@ def _leave(code: int) -> NoReturn:
     """Exit without waiting for threads that work on pictures, and leave no temporary file."""
     remove_unfinished()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
             stream.flush()
     os._exit(code)
 
@@ -172,8 +174,6 @@ def _run(args: list[str], debug: bool) -> int:
         return _fail(line, ExitCode.USAGE, debug) if line else ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", ExitCode.INTERRUPTED, debug)
-    except _EndedError as ended:
-        return _fail(ended.word, ended.code, debug)
     except BrokenPipeError:
         _silence_stdout()
         return ExitCode.OK
