@@ -116,7 +116,9 @@ def test_weights_that_overflow_are_told(cli: CliRunner, tmp_path: Path) -> None:
     write_checkpoint(weights, huge)
     run = cli("features", DIGIT, "-w", weights, "-o", "x.png", "-q")
     assert run.returncode == 1
-    assert run.stderr.startswith(f"error: {weights} is not a usable weights file: some weights are ")
+    assert run.stderr.startswith(
+        f"error: {weights} is not a usable weights file: some weights are "
+    )
     assert run.stderr.count("\n") == 1
     assert not (tmp_path / "x.png").exists()
 
