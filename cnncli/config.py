@@ -233,12 +233,15 @@ RECIPES = {
 def batch_size_for(pictures: int) -> int:
     """Return the fast recipe's batch size for a number of training pictures.
 
-    Few pictures need smaller batches to get enough steps: about 32 an epoch or more.
+    Few pictures need smaller batches to get enough steps, about 32 an epoch or more; many need
+    fewer steps than they give, and larger batches are faster.
 
-    >>> [batch_size_for(count) for count in (500, 2250, 54000)]
-    [32, 64, 128]
+    >>> [batch_size_for(count) for count in (500, 2250, 5000, 54000)]
+    [32, 64, 128, 256]
     """
-    return 32 if pictures < 2048 else 64 if pictures < 4096 else RECIPES["fast"].batch_size
+    default = RECIPES["fast"].batch_size
+    limits = {2048: 32, 4096: 64, 20_000: default}
+    return next((size for limit, size in limits.items() if pictures < limit), 2 * default)
 
 
 def data_folder() -> Path:

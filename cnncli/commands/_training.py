@@ -109,7 +109,7 @@ def train_here(request: Request, job: Job) -> None:
 
 def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", dict[str, Any]]:
     """Return the run, fresh or brought back, and what its data set was opened with."""
-    from cnncli.nn.device import pick_device
+    from cnncli.nn.device import claim_threads, pick_device
     from cnncli.nn.resume import read_state, restore
     from cnncli.nn.training import TrainingRun
 
@@ -136,7 +136,8 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
         data, config = _one_batch(data, config), replace(config, epochs=1)
     seen = data.preprocessing
     model = ModelConfig(model_name, seen.channels, seen.height, seen.width, len(data.classes))
-    run = TrainingRun(model, data, config, device, world)
+    workers = claim_threads(device, model.name, world.size)
+    run = TrainingRun(model, data, config, device, world, workers)
     if record:
         restore(run, record, tensors)
     if not job.quiet:

@@ -2,7 +2,7 @@
 
 import torch
 
-from cnncli.config import PrecisionName
+from cnncli.config import ModelName, PrecisionName
 from cnncli.errors import DeviceError
 
 
@@ -65,3 +65,22 @@ def use_bf16(precision: PrecisionName, device: torch.device) -> bool:
     if precision == "bf16" and device.type == "mps":
         raise DeviceError("--precision bf16 does not work on mps; use --precision fp32")
     return precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
+
+
+def claim_threads(device: torch.device, model: ModelName, processes: int) -> int:
+    """Return how many threads shall share out each batch, and keep torch from starting more.
+
+    Parameters
+    ----------
+    device
+        Only the CPU is shared out.
+    model
+        Only ``"simple"`` may be: batch normalisation needs to see the whole batch.
+    processes
+        That train together; each has its own part of every batch already.
+    """
+    if device.type != "cpu" or model != "simple" or processes > 1:
+        return 1
+    workers = torch.get_num_threads()
+    torch.set_num_threads(1)
+    return workers

@@ -5,9 +5,11 @@ between two steps.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -91,6 +93,9 @@ class TrainingRun:
         Where to compute.
     world
         This process among those that share the run; every batch is parted between them.
+    workers
+        Threads that each learn from a part of every batch. More than one only on the CPU, in one
+        process, for a network whose answers to one picture do not depend on the others.
     """
 
     def __init__(
@@ -100,11 +105,13 @@ class TrainingRun:
         config: TrainConfig,
         device: torch.device,
         world: World | None = None,
+        workers: int = 1,
     ) -> None:
         if data.validation is None:
             raise ValueError("the data set has no validation part")
         self.model, self.data, self.config, self.device = model, data, config, device
         self.world = world or World()
+        self.workers = workers
         self.bf16 = use_bf16(config.precision, device)
         self.train = _on_device(data.train, device)
         self.validation = _on_device(data.validation, device)
@@ -190,7 +197,9 @@ class TrainingRun:
         return nn.parallel.DistributedDataParallel(network)
 
     def _is_out_of_patience(self) -> bool:
-        return 0 < self.config.patience <= self.epoch - self.best_epoch
+        best = max((report.val_accuracy for report in self.reports), default=0.0)
+        gained = (report.epoch for report in self.reports if report.val_accuracy == best)
+        return 0 < self.config.patience <= self.epoch - next(gained, 0)
 
     def _finish_epoch(
         self,
@@ -200,14 +209,15 @@ class TrainingRun:
         order, variations = self._plan_epoch()
         size = self.config.batch_size
         self.parallel.train()
-        while self.position < len(self.train):
-            end = min(self.position + size, len(self.train))
-            self._step(torch.arange(self.position, end), order, variations)
-            self.position = end
-            if on_step:
-                on_step(-(-end // size), self.steps_per_epoch)
-            if should_stop and self.world.any(should_stop()):
-                raise StoppedError
+        with ThreadPoolExecutor(self.workers) as crew:
+            while self.position < len(self.train):
+                end = min(self.position + size, len(self.train))
+                self._step(torch.arange(self.position, end), order, variations, crew)
+                self.position = end
+                if on_step:
+                    on_step(-(-end // size), self.steps_per_epoch)
+                if should_stop and self.world.any(should_stop()):
+                    raise StoppedError
 
     def _plan_epoch(self) -> tuple[Tensor, Variations | None]:
         """Draw the epoch's order and variations; the same ones whenever it is asked again."""
@@ -221,9 +231,53 @@ class TrainingRun:
         moved = Variations(drawn.theta.to(self.device), drawn.stroke.to(self.device))
         return order.to(self.device), moved
 
-    def _step(self, batch: Tensor, order: Tensor, variations: Variations | None) -> None:
+    def _step(
+        self, batch: Tensor, order: Tensor, variations: Variations | None, crew: Executor
+    ) -> None:
         """Learn from the pictures at the positions `batch` of the epoch's order."""
         rows = self.world.share(batch).to(self.device)
+        learn = partial(self._learn, order, variations)
+        if self.workers == 1:
+            loss, right = learn(rows)
+            # The mean over the whole batch: gradients are averaged over the processes.
+            (loss * (self.world.size / len(batch))).backward()  # type: ignore[no-untyped-call]
+            self.totals += torch.stack([loss.detach(), right])
+        else:
+            self._share_out(learn, rows.chunk(self.workers), len(batch), crew)
+        self._update()
+
+    def _share_out(
+        self,
+        learn: Callable[[Tensor], tuple[Tensor, Tensor]],
+        parts: Sequence[Tensor],
+        pictures: int,
+        crew: Executor,
+    ) -> None:
+        """Let each thread learn from a part of the batch, and add the gradients up.
+
+        A network this small is computed faster by threads that meet once a step than by ones
+        that share out every operation and meet hundreds of times.
+        """
+        parameters = list(self.network.parameters())
+
+        def gradients(rows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+            loss, right = learn(rows)
+            found = torch.autograd.grad(loss / pictures, parameters)
+            return found, torch.stack([loss.detach(), right])
+
+        done = list(crew.map(gradients, parts))  # in the order of the parts: the sum is the same
+        for parameter, *found in zip(parameters, *(each for each, _ in done), strict=True):
+            # Laid out as the parameter is: the fused optimizers go through both side by side.
+            parameter.grad = torch.zeros_like(parameter)
+            for part in found:
+                parameter.grad += part
+        for _, totals in done:
+            self.totals += totals
+
+    def _learn(
+        self, order: Tensor, variations: Variations | None, rows: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the summed loss of these rows of the epoch, and the number of right answers."""
         index = order[rows]
         images, labels = self.train.images[index], self.train.labels[index]
         if variations is not None:
@@ -238,12 +292,7 @@ class TrainingRun:
             label_smoothing=self.config.label_smoothing,
             reduction="sum",
         )
-        # The mean over the whole batch: gradients are averaged over the processes.
-        (loss * (self.world.size / len(batch))).backward()  # type: ignore[no-untyped-call]
-        self._update()
-        with torch.no_grad():
-            right = (logits.argmax(1) == labels).sum()
-            self.totals += torch.stack([loss.detach(), right])
+        return loss, (logits.detach().argmax(1) == labels).sum()
 
     def _update(self) -> None:
         for group in self.optimizer.param_groups:
@@ -298,10 +347,9 @@ class TrainingRun:
 
     def _keep_if_best(self, report: EpochReport) -> None:
         earlier = self.reports[self.best_epoch - 1] if self.best_epoch else None
-        if earlier and (report.val_accuracy, -report.val_loss) <= (
-            earlier.val_accuracy,
-            -earlier.val_loss,
-        ):
+        # Of equals the later: its rate was lower, and its average is over more. The loss would
+        # not do, as label smoothing makes it grow again while the answers get better.
+        if earlier and report.val_accuracy < earlier.val_accuracy:
             return
         self.best_epoch = report.epoch
         state = self.averaged.state_dict()
