@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cnncli.config import max_pixels
+
 Images = Annotated[
     list[str],
     typer.Argument(
@@ -82,7 +84,8 @@ Device = Annotated[
 
 def _allow_pixels(number: int) -> int:
     # Pictures are decoded in many places and threads; the environment reaches all of them.
-    os.environ["CNNCLI_MAX_PIXELS"] = str(number)
+    if number != max_pixels():
+        os.environ["CNNCLI_MAX_PIXELS"] = str(number)
     return number
 
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -96,9 +97,9 @@ def idx_file(data: bytes) -> None:
 
 def picture(data: bytes) -> None:
     """Fuzz the whole path of ``convolve``: read, filter, write, read again."""
-    os.environ["CNNCLI_MAX_PIXELS"] = MAX_PIXELS
     path = _on_disk(data, "fuzz.picture")
-    read = _refused(lambda: read_picture(path))
+    with mock.patch.dict(os.environ, CNNCLI_MAX_PIXELS=MAX_PIXELS):
+        read = _refused(lambda: read_picture(path))
     if read is None:
         return
     assert read.pixels.size <= 4 * int(MAX_PIXELS)
