@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 CliRunner = Callable[..., subprocess.CompletedProcess[str]]
@@ -29,6 +31,16 @@ def mnist_folder() -> Path:
 def photo_folder() -> Path:
     """Return a folder of small photographs, ``train/<class>`` and ``test/<class>``, or skip."""
     return _data_set("CNNCLI_TEST_PHOTOS", "cifar10-sample", "train")
+
+
+@pytest.fixture(autouse=True)
+def _limits_end_with_the_test() -> Iterator[None]:
+    # Commands that run in this process set the pixel limit for all of it.
+    with (
+        mock.patch.dict(os.environ),
+        mock.patch.object(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS),
+    ):
+        yield
 
 
 @pytest.fixture
