@@ -121,8 +121,9 @@ def test_the_told_fall_is_what_covering_does(cli: CliRunner, method: str) -> Non
     assert record["covered_confidence"] == pytest.approx(after[7], abs=1e-6)
     assert record["fall"] == pytest.approx(before[7] - after[7], abs=1e-6)
     assert record["covered_label_confidence"] == pytest.approx(after.max(), abs=1e-6)
-    if method == "occlusion":  # Grad-CAM points at what was used, which others may make up for
-        assert record["fall"] > 0.01
+    if method == "grad-cam" and record["fall"] <= 0.01:
+        pytest.xfail("Grad-CAM's strongest region costs nothing with the shipped weights")
+    assert record["fall"] > 0.01
 
 
 def test_it_says_in_words_what_covering_costs(cli: CliRunner, tmp_path: Path) -> None:
