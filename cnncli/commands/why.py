@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cnncli.inference import Engine
     from cnncli.inside.occlusion import Region
 
-METHODS = ("occlusion", "grad-cam")
+TRIES = "occlusion"  # the method that covers every region
+METHODS = (TRIES, "grad-cam")
 SLIGHT = 0.01  # a fall of less than one point: no region decides alone
 
 
@@ -35,12 +36,15 @@ class Finding:
         Probabilities of all classes.
     region
         The strongest region, in pixels of what the network is shown.
+    tried
+        Whether every region was covered to find it; otherwise a map of gradients named it.
     """
 
     index: int
     before: "NDArray[np.float32]"
     after: "NDArray[np.float32]"
     region: "Region"
+    tried: bool
 
     @property
     def confidence(self) -> float:
@@ -72,24 +76,30 @@ class Finding:
         first = _said(classes, self.before, self.index)
         if answer != self.index:
             first += f" (the answer is {_said(classes, self.before, answer)})"
-        where = f"{self.region.width}x{self.region.height} region ({self.region_text()})"
+        size = f"{self.region.width}x{self.region.height}"
         points = abs(self.fall) * 100
         if abs(self.fall) < SLIGHT:
-            return [
-                f"{first}.",
-                f"No region decides alone: the {where} changes {points:.1f} points.",
-            ]
+            return [f"{first}.", self._slight(f"{size} region ({self.region_text()})", points)]
         other = int(self.after.argmax())
         then = "stays" if other == answer else f"becomes {_said(classes, self.after, other)}"
-        if self.fall > 0:
-            what, more = f"the strongest {where} leaves", "less"
+        if answer == self.index:
+            what = f"the strongest {size} region ({self.region_text()})"
         else:
-            what, more = f"the {where} that speaks most against it gives", "more"
+            what = f"the {size} region ({self.region_text()}) that speaks most against it"
+        verb, more = ("leaves", "less") if self.fall > 0 else ("gives", "more")
         return [
             f"{first}.",
-            f"Covering {what} {percent(self.covered_confidence)}, {points:.1f} points {more}; "
-            f"the answer {then}.",
+            f"Covering {what} {verb} {percent(self.covered_confidence)}, {points:.1f} points "
+            f"{more}; the answer {then}.",
         ]
+
+    def _slight(self, region: str, points: float) -> str:
+        if self.tried:
+            return f"No region decides alone: the {region} changes {points:.1f} points."
+        return (
+            f"Covering the {region} that the map names changes only {points:.1f} points; "
+            "--method occlusion tries every region."
+        )
 
 
 def _said(classes: tuple[str, ...], probabilities: "NDArray[np.float32]", index: int) -> str:
@@ -107,7 +117,9 @@ def why(
         str,
         typer.Option(
             metavar="occlusion|grad-cam",
-            help="Cover regions one by one, or weigh the last convolution's maps (needs torch).",
+            help="Cover regions one by one, or weigh the last convolution's maps by their "
+            "gradient, place by place (HiResCAM: Grad-CAM without its averages, which mislead "
+            "for networks with fully connected layers; needs torch).",
         ),
     ] = "occlusion",
     patch: Annotated[
@@ -145,7 +157,9 @@ def why(
     size = patch or max(1, min(seen.network_input.shape[1:]) // 4)
     heat, region = _heat(seen, engine, index, method, size, against=index != before.argmax())
     covered = region.cover(seen.network_input, seen.nothing())
-    finding = Finding(index, before, engine.probabilities(covered[None])[0], region)
+    finding = Finding(
+        index, before, engine.probabilities(covered[None])[0], region, method == TRIES
+    )
     words = finding.sentences(seen.checkpoint.classes)
     target = _write(seen, heat, finding, words, output)
     if as_json:
@@ -172,14 +186,15 @@ def _heat(
     """
     from cnncli.inside.occlusion import occlusion, strongest_window
 
-    if method == "occlusion":
+    if method == TRIES:
         found = occlusion(engine.probabilities, seen.network_input, index, patch, seen.nothing())
         return found.falls, found.opposing if against else found.strongest
-    from cnncli.nn.grad_cam import grad_cam
+    from cnncli.nn.hires_cam import hires_cam
     from cnncli.nn.state_dict import load_network
 
-    heat = grad_cam(load_network(seen.checkpoint), seen.network_input, index)
-    return heat, strongest_window(heat, patch)
+    network = load_network(seen.checkpoint)
+    heat = hires_cam(network, seen.network_input, index, seen.nothing())
+    return heat, strongest_window((-heat if against else heat).clip(min=0), patch)
 
 
 def _write(
