@@ -7,18 +7,19 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.ops.factors import column_and_row, product_and_centre
+from cnncli.ops.factors import Product, product
 from cnncli.ops.finish import Finish, record_real
 from cnncli.ops.kernels import Combine
-from cnncli.ops.program import Program, one_dimension, taps
+from cnncli.ops.program import Program, one_dimension, scalar, taps
 
 Array = npt.NDArray[Any]
 
 FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 
-# Samples of a tile of 16 bits each, fewer of wider ones: a few such buffers stay near the
-# second-level cache, yet calls are so long that threads seldom wait for the interpreter's lock.
-TILE_ALONE, TILE_SHARED = 400_000, 800_000
+# Samples of a tile of 16 bits each, fewer of wider ones. Two or three such buffers stay in a
+# third-level cache, which keeps up with these sums; shorter tiles read the image and write the
+# result in so many starts that memory never reaches its speed.
+TILE = 1_200_000
 
 
 class Recorded(NamedTuple):
@@ -89,35 +90,38 @@ class Taps(NamedTuple):
 
     def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:
         """Return full-width tiles, or narrower ones where a few rows are too many samples."""
-        room = TILE_ALONE if threads == 1 else TILE_SHARED
-        room = room * 2 // (self.dtype.itemsize * len(self.kernels))
+        room = TILE * 2 // (self.dtype.itemsize * len(self.kernels))
         room = min(room, max(16384, rows * columns * channels // (2 * threads)))
         down, across = self.halo
         tall = room // ((columns + across) * channels)
         least = min(rows, 2 * down + 2)
         if tall >= least:
-            return min(tall, rows), columns
+            return -(-rows // -(-rows // tall)), columns  # all about as tall: no short one is left
         tall = min(rows, 4 * down + 4)
         wide = room // ((tall + down) * channels) - across
         return tall, min(columns, max(wide, 64, 2 * across))
 
     def record(self, program: Program, rows: int, columns: int, channels: int) -> Recorded:
-        """Record the sums of products for one tile, and their combination."""
+        """Record the sums of products for one tile, and their combination.
+
+        The tile is loaded anew each time, so the last kernel may overwrite it.
+        """
         down, across = self.halo
         stride = (columns + across) * channels
         n = rows * stride - across * channels
-        flat = program.zeros((rows + down) * stride, self.dtype)
+        flat = program.empty((rows + down) * stride, self.dtype)
         steps = self.dilation[0] * stride, self.dilation[1] * channels
-        sums = [record_kernel(program, flat, n, steps, kernel) for kernel in self.kernels]
-        response = self._combined(program, sums, flat) if self.combine else sums[0]
+        sums = [record_kernel(program, flat, n, steps, kernel) for kernel in self.kernels[:-1]]
+        sums.append(record_kernel(program, flat, n, steps, self.kernels[-1], spare=True))
+        response = self._combined(program, sums) if self.combine else sums[0]
         return Recorded(flat.reshape(-1, stride), response, stride)
 
-    def _combined(self, program: Program, sums: list[Array], source: Array) -> Array:
+    def _combined(self, program: Program, sums: list[Array]) -> Array:
         join = np.add if self.combine == "magnitude" else np.maximum
         values = []
         for one, scale in zip(sums, self.scales, strict=True):
             divided = Finish(self.precision, "real", Fraction(scale), precision=self.precision)
-            value = record_real(program, one, source, divided)
+            value = record_real(program, one, divided)
             if self.combine == "magnitude":
                 program.call(np.multiply, value, value, value)
             values.append(value)
@@ -130,50 +134,75 @@ class Taps(NamedTuple):
 
 
 def record_kernel(
-    program: Program, flat: Array, n: int, steps: tuple[int, int], kernel: Array
+    program: Program,
+    flat: Array,
+    n: int,
+    steps: tuple[int, int],
+    kernel: Array,
+    *,
+    spare: bool = False,
 ) -> Array:
     """Record one kernel's sums over a flat tile in as few passes as its structure allows.
 
     A column times a row takes a vertical pass, whose halo rows are only loaded, then a horizontal
     one. A whole-number kernel that is such a product but for its centre takes one tap more.
-    Anything else goes tap by tap.
+    Anything else goes tap by tap. A `spare` tile may be overwritten.
     """
     down, right = steps
     kh, kw = kernel.shape
-    factors = column_and_row(kernel)
-    if factors is not None and min(kh, kw) > 1 and _worth_factoring(kernel, *factors):
-        return _product(program, flat, n, steps, factors)
-    split = product_and_centre(kernel) if factors is None else None
-    if split is not None and _worth_factoring(kernel, *split[:2]):
-        column, row, weight = split
-        sign = -1 if column.sum() < 0 else 1
-        centre = kh // 2 * down + kw // 2 * right
-        total = _product(program, flat, n, steps, (sign * column, row))
-        scaled = taps(program, flat, n, [(centre, abs(weight))])
-        if sign > 0:
-            program.call(np.add if weight > 0 else np.subtract, total, scaled, total)
-        elif weight > 0:
-            program.call(np.subtract, scaled, total, total)
-        else:
-            program.call(np.add, scaled, total, total)
-            program.call(np.negative, total, total)
-        return total
+    found = product(kernel)
+    if found is not None and not found.centre:
+        return _product(program, flat, n, steps, found.column, found.row, spare=spare)
+    if found is not None:
+        return _product_and_centre(program, flat, n, steps, found, spare=spare)
     if 1 in (kh, kw):
-        return one_dimension(program, flat, n, right if kh == 1 else down, kernel.ravel())
+        step = right if kh == 1 else down
+        return one_dimension(program, flat, n, step, kernel.ravel(), spare=spare)
     places = [(i * down + j * right, kernel[i, j].item()) for i, j in np.argwhere(kernel).tolist()]
-    return taps(program, flat, n, places)
+    return taps(program, flat, n, places, spare=spare)
+
+
+def _product_and_centre(
+    program: Program,
+    flat: Array,
+    n: int,
+    steps: tuple[int, int],
+    found: Product,
+    *,
+    spare: bool,
+) -> Array:
+    """Record a product of weights of one sign, and add its centre, which may be multiplied here."""
+    column, row, weight = found
+    sign = -1 if column.sum() < 0 else 1
+    total = _product(program, flat, n, steps, sign * column, row, spare=False)
+    place = len(column) // 2 * steps[0] + len(row) // 2 * steps[1]
+    centre = flat[place : place + n]
+    if abs(weight) != 1:
+        scaled = centre if spare else program.empty(n, flat.dtype)
+        program.call(np.multiply, centre, scalar(abs(weight), flat.dtype), scaled)
+        centre = scaled
+    if sign > 0:
+        program.call(np.add if weight > 0 else np.subtract, total, centre, total)
+    elif weight > 0:
+        program.call(np.subtract, centre, total, total)
+    else:
+        program.call(np.add, centre, total, total)
+        program.call(np.negative, total, total)
+    return total
 
 
 def _product(
-    program: Program, flat: Array, n: int, steps: tuple[int, int], factors: tuple[Array, Array]
+    program: Program,
+    flat: Array,
+    n: int,
+    steps: tuple[int, int],
+    column: Array,
+    row: Array,
+    *,
+    spare: bool,
 ) -> Array:
-    column, row = factors
     down, right = steps
-    middle = one_dimension(program, flat, n + (len(row) - 1) * right, down, column)
-    spare = not np.may_share_memory(middle, flat)
+    m = n + (len(row) - 1) * right
+    middle = one_dimension(program, flat, m, down, column, spare=spare)
+    spare = spare or not np.may_share_memory(middle, flat)
     return one_dimension(program, middle, n, right, row, spare=spare)
-
-
-def _worth_factoring(kernel: Array, column: Array, row: Array) -> bool:
-    """Whether two passes have fewer taps: not so for kernels of one row, or nearly empty ones."""
-    return bool(np.count_nonzero(column) + np.count_nonzero(row) < np.count_nonzero(kernel))

@@ -1,8 +1,9 @@
 """What a kernel is made of: whole numbers over a denominator, products of a column and a row."""
 
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +95,35 @@ def product_and_centre(kernel: Array) -> tuple[Array, Array, int] | None:
     whole[i, j] = side * top // corner
     factors = column_and_row(whole)
     return (*factors, int(kernel[i, j] - whole[i, j])) if factors else None
+
+
+class Product(NamedTuple):
+    """A kernel that is a column times a row, plus `centre` on the middle tap."""
+
+    column: Array
+    row: Array
+    centre: int
+
+
+def product(kernel: Array) -> Product | None:
+    """Return a kernel as a product where that takes fewer taps, or None.
+
+    Not so for kernels of one row or column, or nearly empty ones.
+    """
+    return _product(kernel.tobytes(), kernel.shape, kernel.dtype)
+
+
+@lru_cache(maxsize=256)
+def _product(weights: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Product | None:
+    kernel = np.frombuffer(weights, dtype).reshape(shape)
+    factors = column_and_row(kernel)
+    found = Product(*factors, 0) if factors else None
+    if factors is None and (split := product_and_centre(kernel)) is not None:
+        found = Product(*split)
+    if found is None or min(shape) == 1:
+        return None
+    taps = np.count_nonzero(found.column) + np.count_nonzero(found.row)
+    return found if taps < np.count_nonzero(kernel) else None
 
 
 def sum_of_products(kernel: Array, most: int) -> list[tuple[Array, Array]] | None:

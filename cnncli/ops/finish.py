@@ -140,7 +140,7 @@ def narrowest(low: int, high: int) -> np.dtype[Any] | None:
 
 
 def record_exact(
-    program: Program, sums: Array, source: Array, form: Exact, bounds: tuple[int, int], kind: Any
+    program: Program, sums: Array, form: Exact, bounds: tuple[int, int], kind: Any
 ) -> Array:
     """Record the steps from integer sums to pixels of integer type `kind`, before the last cast.
 
@@ -149,9 +149,7 @@ def record_exact(
     program
         Takes the calls.
     sums
-        Flat sums of products, possibly a view of `source`, which is left alone.
-    source
-        The tile's input buffer.
+        Flat sums of products, which are overwritten.
     form
         What to compute.
     bounds
@@ -161,34 +159,29 @@ def record_exact(
     """
     sums = _as_integers(program, sums, form, bounds)
     one: Any = sums.dtype.type
-    out = program.empty(sums.size, sums.dtype) if np.may_share_memory(sums, source) else sums
     low, high = bounds[0] + form.addend, bounds[1] + form.addend
-    half, value = form.divisor // 2, sums
+    half = form.divisor // 2
     if form.absolute and low < 0:
         if form.addend:
-            program.call(np.add, value, scalar(form.addend, sums.dtype), out)
-            value = out
-        program.call(np.absolute, value, out)
-        value, low, high, add = out, 0, max(-low, high), half
+            program.call(np.add, sums, scalar(form.addend, sums.dtype), sums)
+        program.call(np.absolute, sums, sums)
+        low, high, add = 0, max(-low, high), half
     else:
         add = form.addend + half
     if add:
-        program.call(np.add, value, scalar(add, sums.dtype), out)
-        value = out
+        program.call(np.add, sums, scalar(add, sums.dtype), sums)
     if form.divisor > 1:
         shift = form.divisor.bit_length() - 1
         if form.divisor == 1 << shift:
-            program.call(np.right_shift, value, one(shift), out)
+            program.call(np.right_shift, sums, one(shift), sums)
         else:
-            program.call(np.floor_divide, value, one(form.divisor), out)
-        value = out
+            program.call(np.floor_divide, sums, one(form.divisor), sums)
     info = np.iinfo(kind)
     if (low + half) // form.divisor < info.min or (high + half) // form.divisor > info.max:
         limits = np.iinfo(sums.dtype)
         floor, top = one(max(info.min, limits.min)), one(min(info.max, limits.max))
-        program.call(np.clip, value, floor, top, out)
-        value = out
-    return value
+        program.call(np.clip, sums, floor, top, sums)
+    return sums
 
 
 def _as_integers(program: Program, sums: Array, form: Exact, bounds: tuple[int, int]) -> Array:
@@ -200,7 +193,7 @@ def _as_integers(program: Program, sums: Array, form: Exact, bounds: tuple[int, 
     return whole
 
 
-def record_real(program: Program, response: Array, source: Array, finish: Finish) -> Array:
+def record_real(program: Program, response: Array, finish: Finish) -> Array:
     """Record the steps from a response to real values or, in floats, to pixels before the cast.
 
     Parameters
@@ -208,13 +201,12 @@ def record_real(program: Program, response: Array, source: Array, finish: Finish
     program
         Takes the calls.
     response
-        Flat; integers are converted first, floats are overwritten unless they lie in `source`.
-    source
-        The tile's input buffer, which is left alone.
+        Flat; numbers of another type than `finish.precision` are converted first, others are
+        overwritten.
     finish
         What to compute; `finish.dtype` alone decides whether to round.
     """
-    value = _real_copy(program, response, source, finish.precision)
+    value = _as_real(program, response, finish.precision)
     one: Any = value.dtype.type
     if finish.origin:
         program.call(np.subtract, value, one(finish.origin), value)
@@ -228,8 +220,8 @@ def record_real(program: Program, response: Array, source: Array, finish: Finish
     return value
 
 
-def _real_copy(program: Program, response: Array, source: Array, precision: np.dtype[Any]) -> Array:
-    if response.dtype == precision and not np.may_share_memory(response, source):
+def _as_real(program: Program, response: Array, precision: np.dtype[Any]) -> Array:
+    if response.dtype == precision:
         return response
     value = program.empty(response.size, precision)
     program.call(np.copyto, value, response, "unsafe")

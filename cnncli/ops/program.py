@@ -203,9 +203,13 @@ def taps(
     """Record a sum of weighted slices; return its `n` results, which may be a view of `source`.
 
     Taps of weight 0 are skipped; taps of equal absolute weight are added and subtracted first and
-    multiplied once, which folds mirrored kernels. The sum of two taps goes into a `spare` source.
+    multiplied once, which folds mirrored kernels. The sum of two taps, or the last sum of four
+    neighbours, goes into a `spare` source: one buffer fewer to move through the caches.
     """
     groups = _by_weight(weighted)
+    spare = spare and _may_read_ahead(source)
+    if spare:
+        groups = _four_last(groups)
     if not groups:
         total = program.empty(n, source.dtype)
         program.call(np.copyto, total, 0)
@@ -214,18 +218,17 @@ def taps(
         offset, sign = groups[0][1][0]
         if sign > 0:
             return source[offset : offset + n]
-    pair = len(groups) == 1 and len(groups[0][1]) == 2
-    here = spare and pair and _may_read_ahead(source)
-    total = source[:n] if here else program.empty(n, source.dtype)
+    total = program.empty(n, source.dtype)
     scratch = program.empty(n, source.dtype) if len(groups) > 1 else total
-    total = _first_group(program, source, total, *groups[0])
-    for weight, members in groups[1:]:
+    last = len(groups) - 1
+    total = _first_group(program, source, total, *groups[0], spare=spare and last == 0)
+    for i, (weight, members) in enumerate(groups[1:], start=1):
         if weight == 1 and not _is_parallelogram(members):
             for offset, sign in members:
                 ufunc = np.add if sign > 0 else np.subtract
                 program.call(ufunc, total, source[offset : offset + n], total)
             continue
-        sign, view = _group_sum(program, source, scratch, members)
+        sign, view = _group_sum(program, source, scratch, members, spare=spare and i == last)
         if weight != 1:
             program.call(np.multiply, view, scalar(weight, source.dtype), scratch)
             view = scratch
@@ -244,14 +247,37 @@ def _by_weight(weighted: Sequence[Tap]) -> list[tuple[Any, list[tuple[int, int]]
     return sorted(groups.items(), key=lambda item: (-item[1][0][1], -len(item[1])))
 
 
+def _four_last(
+    groups: list[tuple[Any, list[tuple[int, int]]]],
+) -> list[tuple[Any, list[tuple[int, int]]]]:
+    """Move a group of four neighbours to the end, where no negation has to come first then."""
+    fours = [i for i, (_, members) in enumerate(groups) if _is_parallelogram(members)]
+    if not fours:
+        return groups
+    rest = groups[: fours[-1]] + groups[fours[-1] + 1 :]
+    negated = bool(rest) and rest[0][0] == 1 and rest[0][1][0][1] < 0
+    return groups if negated else [*rest, groups[fours[-1]]]
+
+
 def _group_sum(
-    program: Program, source: Array, target: Array, members: list[tuple[int, int]]
+    program: Program,
+    source: Array,
+    target: Array,
+    members: list[tuple[int, int]],
+    *,
+    spare: bool,
 ) -> tuple[int, Array]:
-    """Record the sum of a group up to the sign of its first member; return sign and sum."""
+    """Record the sum of a group up to the sign of its first member; return sign and sum.
+
+    A lone member is a view of the source; other sums lie in memory that may be overwritten.
+    """
     n = target.size
     (offset, first), *rest = members
     if _is_parallelogram(members):
-        return first, _parallelogram_sum(program, source, n, [place for place, _ in members])
+        places = [place for place, _ in members]
+        return first, _parallelogram_sum(program, source, n, places, spare=spare)
+    if spare and len(members) == 2:
+        target = source[:n]
     view = source[offset : offset + n]
     for other, sign in rest:
         ufunc = np.add if sign == first else np.subtract
@@ -269,11 +295,13 @@ def _is_parallelogram(members: list[tuple[int, int]]) -> bool:
     return a + d == b + c
 
 
-def _parallelogram_sum(program: Program, source: Array, n: int, offsets: list[int]) -> Array:
+def _parallelogram_sum(
+    program: Program, source: Array, n: int, offsets: list[int], *, spare: bool
+) -> Array:
     """Record the sum of four taps in two calls: of pairs, then of pairs of pairs."""
     a, b, c, _ = sorted(offsets)
     m = n + c - a
-    pairs = program.empty(m, source.dtype)
+    pairs = source[:m] if spare else program.empty(m, source.dtype)
     program.call(np.add, source[a : a + m], source[b : b + m], pairs)
     total = pairs[:n] if _may_read_ahead(source) else program.empty(n, source.dtype)
     program.call(np.add, pairs[:n], pairs[c - a : c - a + n], total)
@@ -281,16 +309,21 @@ def _parallelogram_sum(program: Program, source: Array, n: int, offsets: list[in
 
 
 def _first_group(
-    program: Program, source: Array, total: Array, weight: Any, members: list[tuple[int, int]]
+    program: Program,
+    source: Array,
+    total: Array,
+    weight: Any,
+    members: list[tuple[int, int]],
+    *,
+    spare: bool,
 ) -> Array:
-    """Record the weighted sum of a group; return where it is: in `total` or in fresh memory."""
-    sign, view = _group_sum(program, source, total, members)
+    """Record the weighted sum of a group; return where it is, which may be overwritten."""
+    sign, view = _group_sum(program, source, total, members, spare=spare)
+    total = total if len(members) == 1 else view
     if weight != 1:
         program.call(np.multiply, view, scalar(sign * weight, total.dtype), total)
     elif sign < 0:
         program.call(np.negative, view, total)
-    elif view is not total and np.may_share_memory(view, source):
+    elif view is not total:
         program.call(np.copyto, total, view)
-    else:
-        return view
     return total

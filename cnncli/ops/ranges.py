@@ -190,7 +190,9 @@ def _finished(flat: Array, finish: Finish, program: Program) -> Array:
     result = _record_whole_numbers(program, flat, finish) if flat.dtype.kind in "iu" else None
     if result is None:
         finish = finish._replace(finite=is_finite(flat[np.newaxis]))
-        result = record_real(program, flat, flat, finish)
+        values = program.empty(flat.size, finish.precision)
+        np.copyto(values, flat, "unsafe")
+        result = record_real(program, values, finish)
     program.run()
     return result
 
@@ -206,4 +208,4 @@ def _record_whole_numbers(program: Program, flat: Array, finish: Finish) -> Arra
         return None
     sums = program.empty(flat.size, np.int64)
     program.call(np.multiply, flat, np.int64(weight), sums)
-    return record_exact(program, sums, flat, form, (bounds[0], bounds[1]), finish.dtype)
+    return record_exact(program, sums, form, (bounds[0], bounds[1]), finish.dtype)

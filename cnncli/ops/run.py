@@ -1,6 +1,6 @@
 """From a checked image and kernels to the output: plan, tiles, finish. Both public rooms use it."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,16 +104,15 @@ def apply_kernel(
         Where the result goes, if given.
     """
     sizes = Sizes.of(image, kernel.shape, windows)
-    response = understand(image, kernel, windows.outside)
-    goal = finish or Finish(response.dtype)
-    if goal.mode == "minmax":
-        engine, recorder = _prepare(image, response, Finish(response.dtype), windows, whole=True)
-        goal = _stretch(goal, engine, recorder, sizes, windows, threads)
-        goal = goal._replace(scale=goal.scale / response.divisor) if response.exact else goal
-    engine, recorder = _prepare(image, response, goal, windows)
-    out = _output(out, sizes.shape, goal.dtype, image)
-    crew = _run(engine, recorder, sizes, out, windows, threads)
-    return out, explain(engine, response, crew)
+    if finish is not None and finish.mode == "minmax":
+        first = _prepared(image, kernel, windows, None, whole=True)
+        finish = _stretch(finish, first.engine, first.recorder, sizes, windows, threads)
+        if first.response.exact:
+            finish = finish._replace(scale=finish.scale / first.response.divisor)
+    ready = _prepared(image, kernel, windows, finish)
+    out = _output(out, sizes.shape, finish.dtype if finish else ready.response.dtype, image)
+    crew = _run(ready.engine, ready.recorder, sizes, out, windows, threads)
+    return out, explain(ready.engine, ready.response, crew)
 
 
 def apply_combination(
@@ -147,8 +146,61 @@ def apply_combination(
     return out, explain(engine, responses[0], crew)
 
 
+class Prepared(NamedTuple):
+    """What to do with each tile.
+
+    Parameters
+    ----------
+    engine, recorder
+        How to correlate, and what to do with the sums.
+    response
+        What kind of numbers they are.
+    """
+
+    engine: Engine
+    recorder: Recorder
+    response: Response
+
+
+def _prepared(
+    image: Array, kernel: Array, windows: Windows, finish: Finish | None, *, whole: bool = False
+) -> Prepared:
+    """Return what to do, remembered where the image's type and size alone decide it.
+
+    So they do up to 16 bits: see :func:`~cnncli.ops.dtypes.value_range`. Planning anew would cost
+    a small image more than filtering it.
+    """
+    if image.dtype.kind == "f" or image.dtype.itemsize > 2:
+        return _planned(image, kernel, windows, finish, whole=whole)
+    key = kernel.tobytes(), kernel.shape, kernel.dtype, image.dtype, image.shape[:2]
+    return _remembered(*key, windows, finish, whole)
+
+
+@lru_cache(maxsize=64)
+def _remembered(
+    weights: bytes,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    pixels: np.dtype[Any],
+    size: tuple[int, int],
+    windows: Windows,
+    finish: Finish | None,
+    whole: bool,
+) -> Prepared:
+    kernel = np.frombuffer(weights, dtype).reshape(shape)
+    return _planned(np.broadcast_to(pixels.type(0), size), kernel, windows, finish, whole=whole)
+
+
+def _planned(
+    image: Array, kernel: Array, windows: Windows, finish: Finish | None, *, whole: bool
+) -> Prepared:
+    response = understand(image, kernel, windows.outside)
+    goal = finish or Finish(response.dtype)
+    return Prepared(*_prepare(image, response, goal, windows, whole=whole), response)
+
+
 def _prepare(
-    image: Array, response: Response, goal: Finish, windows: Windows, *, whole: bool = False
+    image: Array, response: Response, goal: Finish, windows: Windows, *, whole: bool
 ) -> tuple[Engine, Recorder]:
     """Return the engine and what to do with its sums.
 
@@ -211,7 +263,7 @@ def _real(finish: Finish) -> Recorder:
     return partial(record_real, finish=finish)
 
 
-def _record_nothing(program: Program, response: Array, source: Array) -> Array:  # noqa: ARG001 (a Recorder)
+def _record_nothing(program: Program, response: Array) -> Array:  # noqa: ARG001 (a Recorder)
     return response
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import as_strided
 
 from cnncli.ops.engines import Engine
 from cnncli.ops.program import Arena, Program
@@ -16,8 +15,8 @@ from cnncli.ops.source import Source
 
 Array = npt.NDArray[Any]
 Place = tuple[int, int]
-# Records the last steps on (program, response, source buffer) and returns the result's array.
-Recorder = Callable[[Program, Array, Array], Array]
+# Records the last steps on a response, which it may overwrite, and returns the result's array.
+Recorder = Callable[[Program, Array], Array]
 
 _SMALL = 200_000  # samples below which a second thread costs more than it saves
 
@@ -151,11 +150,10 @@ def _worker(
     planar = engine.planar(source.channels)
     channels = 1 if planar else source.channels
     recorded = engine.record(program, *tile, channels)
-    result = finish(program, recorded.response, recorded.buffer)
+    result = finish(program, recorded.response)
     shape = (tile[0], tile[1] * channels)
-    result = as_strided(
-        result, shape, (recorded.stride * result.itemsize, result.itemsize), writeable=False
-    )
+    steps = recorded.stride * result.itemsize, result.itemsize
+    result = np.ndarray(shape, result.dtype, result, strides=steps)
     planes: Sequence[tuple[Source, int | None]] = [(source, None)]
     if planar and source.channels > 1:
         planes = [(plane, c) for c, plane in enumerate(source.planes())]

@@ -56,8 +56,7 @@ def small_tiles(monkeypatch):
     def shrink(samples):
         monkeypatch.setattr(tiles_module, "_SMALL", 1)
         monkeypatch.setattr(pool_module, "_SMALL", 1)
-        monkeypatch.setattr(engines_module, "TILE_ALONE", samples)
-        monkeypatch.setattr(engines_module, "TILE_SHARED", samples)
+        monkeypatch.setattr(engines_module, "TILE", samples)
         monkeypatch.setattr(pool_module, "_BAND", samples)
 
     return shrink
