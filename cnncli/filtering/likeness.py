@@ -1,6 +1,7 @@
 """Which named kernel another kernel resembles most."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -53,21 +54,37 @@ def most_like(kernel: NDArray[Any]) -> Likeness | None:
     >>> str(most_like(np.array([[2, 4, 2], [0, 0, 0], [-2, -4, -2]])))
     '-sobel_y'
     """
-    best: Likeness | None = None
-    for turned in range(4):  # outermost: of two equal ones the name that needs no turn wins
-        for named in FILTERS.values():
-            if not isinstance(named, NamedKernel):
-                continue
-            found = _compared(kernel, named, turned)
-            if found and (best is None or found.similarity > best.similarity + 1e-9):
-                best = found
-    return best
-
-
-def _compared(kernel: NDArray[Any], named: NamedKernel, turned: int) -> Likeness | None:
-    weights = np.rot90(named.weights, turned)
-    size = float(np.linalg.norm(kernel) * np.linalg.norm(weights))
-    if weights.shape != kernel.shape or not size:
+    strength = float(np.linalg.norm(kernel))
+    poses = _poses(kernel.shape)
+    if not poses or not strength:
         return None
-    cosine = float((kernel * weights).sum()) / size
-    return Likeness(named.name, turned, cosine < 0, abs(cosine), not named.weights.sum())
+    cosines = np.stack([pose.unit for pose in poses]) @ (kernel.ravel() / strength)
+    # Of equal ones the first: the name that needs no turn.
+    first = int((abs(cosines) > abs(cosines).max() - 1e-9).argmax())
+    pose, cosine = poses[first], float(cosines[first])
+    return Likeness(pose.name, pose.turned, cosine < 0, abs(cosine), pose.edge)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pose:
+    """A named kernel, turned by quarter turns, as a vector of length 1."""
+
+    name: str
+    turned: int
+    edge: bool
+    unit: NDArray[np.float64]
+
+
+@cache
+def _poses(shape: tuple[int, ...]) -> tuple[_Pose, ...]:
+    """Return the named kernels that have a shape when turned, those without a turn first."""
+    return tuple(
+        _Pose(
+            named.name, turned, not named.weights.sum(), weights.ravel() / np.linalg.norm(weights)
+        )
+        for turned in range(4)
+        for named in FILTERS.values()
+        if isinstance(named, NamedKernel)
+        for weights in [np.rot90(named.weights, turned)]
+        if weights.shape == shape
+    )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 1000
 _BAR = 12  # characters of the longest bar of shares
 _ROOM_FOR_BARS = 110  # columns of a terminal from which on the bars fit
+_MOST_NUMBERS = 20  # of a list in a card that are shown one by one
 _HEADINGS = (
     *("layer", "what it does", "output", "parameters"),
     *("share", "multiply-adds", "share", "receptive field"),
@@ -171,12 +172,22 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _plain(value: object) -> str:
-    """Return a card's value without brackets and quotes; fractions with five digits."""
+    """Return a card's value without brackets and quotes; many numbers only counted."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
     if isinstance(value, list):
+        if (numbers := _count_numbers(value)) > _MOST_NUMBERS:
+            return f"{numbers:,} numbers"
         return ", ".join(map(_plain, value))
     return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _count_numbers(value: object) -> int:
+    """Return how many numbers a list of numbers, or of such lists, has; 0 of anything else."""
+    if isinstance(value, list):
+        counts = [_count_numbers(inner) for inner in value]
+        return sum(counts) if all(counts) else 0
+    return int(isinstance(value, int | float))
 
 
 def show_summary(

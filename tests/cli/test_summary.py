@@ -118,6 +118,17 @@ def test_a_card_cannot_write_escape_sequences(cli: CliRunner, tmp_path: Path) ->
     assert r"\x1b[2Jdata  [bold]\x07x" in run.stdout
 
 
+def test_many_numbers_of_a_card_are_counted(cli: CliRunner, tmp_path: Path) -> None:
+    card = {"means": [[0.5] * 12, [1.5] * 12], "seeds": [1, 2], "names": ["a"] * 21}
+    run = cli("summary", random_checkpoint(tmp_path / "w.safetensors", SIZES[0], **card))
+    lines = run.stdout.splitlines()
+    assert lines[lines.index("card") + 1 :] == [
+        "  means  24 numbers",
+        "  seeds  1, 2",
+        "  names  " + ", ".join("a" * 21),
+    ]
+
+
 def test_a_nested_card_takes_one_line_an_entry(cli: CliRunner, tmp_path: Path) -> None:
     card = {"data": "mnist", "test": {"accuracy": 0.99481234, "pictures": 10000, "seeds": [0, 1]}}
     run = cli("summary", random_checkpoint(tmp_path / "w.safetensors", SIZES[0], **card))
