@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -373,9 +374,11 @@ def _stop_flag() -> Iterator[Callable[[], bool]]:
 
 def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> None:
     network = run.best_network() if run.best else run.averaged
-    test = run.evaluate(network, run.data.load_test())
-    keeper.weights(test=test)
-    keeper.curves()
+    with ThreadPoolExecutor(1) as crew:  # loading the plotting library takes as long as testing
+        drawn = crew.submit(keeper.curves)
+        test = run.evaluate(network, run.data.load_test())
+        keeper.weights(test=test)
+        drawn.result()
     seconds = time.perf_counter() - started
     weights = None if job.dry_run else str(job.out)
     job.event(

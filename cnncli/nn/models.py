@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from cnncli.architecture import CONV1_CHANNELS, CONV2_CHANNELS, DEEP_WIDTH, HIDDEN_UNITS
 from cnncli.config import ModelConfig
+from cnncli.nn.pooling import MaxPool2x2, rectified_pool
 
 
 class SimpleCNN(nn.Module):
@@ -28,7 +29,7 @@ class SimpleCNN(nn.Module):
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, CONV1_CHANNELS, 3, padding=1)
-        self.pool = nn.MaxPool2d(2)
+        self.pool = MaxPool2x2()
         self.conv2 = nn.Conv2d(CONV1_CHANNELS, CONV2_CHANNELS, 3, padding=1)
         self.fc1 = nn.Linear(CONV2_CHANNELS * (height // 4) * (width // 4), HIDDEN_UNITS)
         self.fc2 = nn.Linear(HIDDEN_UNITS, num_classes)
@@ -36,8 +37,8 @@ class SimpleCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
-        x = self.relu(self.pool(self.conv1(images)))  # (N, 16, H/2, W/2)
-        x = self.relu(self.pool(self.conv2(x)))  # (N, 32, H/4, W/4)
+        x = rectified_pool(self.conv1(images), self.pool)  # (N, 16, H/2, W/2)
+        x = rectified_pool(self.conv2(x), self.pool)  # (N, 32, H/4, W/4)
         x = self.relu(self.fc1(torch.flatten(x, 1)))  # (N, 128), flat in (C, H, W) order
         logits: Tensor = self.fc2(x)  # (N, num_classes)
         return logits
@@ -99,7 +100,7 @@ class DeepCNN(nn.Module):
     def __init__(self, in_channels: int, num_classes: int, width: int = DEEP_WIDTH) -> None:
         super().__init__()
         self.stem = ConvBlock(in_channels, width)
-        self.pool = nn.MaxPool2d(2)
+        self.pool = MaxPool2x2()
         self.widen1 = ConvBlock(width, 2 * width)
         self.residual1 = Residual(2 * width)
         self.widen2 = ConvBlock(2 * width, 4 * width)
@@ -108,8 +109,8 @@ class DeepCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
-        x = self.pool(self.stem(images))  # (N, w, H/2, W/2)
-        x = self.pool(self.residual1(self.widen1(x)))  # (N, 2w, H/4, W/4)
+        x = rectified_pool(self.stem(images), self.pool)  # (N, w, H/2, W/2)
+        x = rectified_pool(self.residual1(self.widen1(x)), self.pool)  # (N, 2w, H/4, W/4)
         x = self.residual2(self.widen2(x))  # (N, 4w, H/4, W/4)
         logits: Tensor = self.head(x.mean((2, 3)))  # (N, num_classes)
         return logits

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from cnncli.config import ModelConfig, TrainConfig
@@ -17,7 +16,7 @@ from cnncli.errors import CheckpointError
 from cnncli.files import atomic_write
 from cnncli.nn.training import EpochReport, TrainingRun
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def write_state(path: Path, run: TrainingRun, request: Mapping[str, Any]) -> None:
@@ -38,7 +37,7 @@ def write_state(path: Path, run: TrainingRun, request: Mapping[str, Any]) -> Non
     tensors |= {f"best.{k}": v for k, v in run.best.items()}
     if run.averaged is not run.network:
         tensors |= {f"averaged.{k}": v for k, v in run.averaged.state_dict().items()}
-    for index, values in run.optimizer.state_dict()["state"].items():
+    for index, values in enumerate(run.optimizer.state):
         tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
     tensors["totals"] = run.totals
     record = {
@@ -46,7 +45,7 @@ def write_state(path: Path, run: TrainingRun, request: Mapping[str, Any]) -> Non
         "request": dict(request),
         "model": run.model.to_dict(),
         "config": run.config.to_dict(),
-        "data": _fingerprint(run),
+        "data": run.fingerprint,
         "epoch": run.epoch,
         "position": run.position,
         "steps": run.steps,
@@ -58,19 +57,6 @@ def write_state(path: Path, run: TrainingRun, request: Mapping[str, Any]) -> Non
     data = save(plain, metadata={"cnncli-resume": json.dumps(record)})
     with atomic_write(path) as file:
         file.write(data)
-
-
-def _fingerprint(run: TrainingRun) -> dict[str, Any]:
-    """Return what tells whether the data set is still the same one."""
-    labels = torch.arange(1, len(run.train) + 1, dtype=torch.int64)
-    return {
-        "train": len(run.train),
-        "validation": len(run.validation),
-        "shape": list(run.train.images.shape[1:]),
-        "labels": int((labels * (run.train.labels.cpu() + 1)).sum()),
-        "pixels": int(run.train.images.sum(dtype=torch.int64)),
-        "classes": list(run.data.classes),
-    }
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -117,7 +103,7 @@ def restore(run: TrainingRun, record: Mapping[str, Any], tensors: Mapping[str, T
     CheckpointError
         If the data set has changed, or a tensor is missing.
     """
-    if record["data"] != _fingerprint(run):
+    if record["data"] != run.fingerprint:
         raise CheckpointError(
             "the pictures are not the ones that the interrupted run had; "
             "bring them back, or train without --resume"
@@ -143,15 +129,8 @@ def restore(run: TrainingRun, record: Mapping[str, Any], tensors: Mapping[str, T
 
 
 def _restore_optimizer(run: TrainingRun, tensors: Mapping[str, Tensor]) -> None:
-    parameters = list(run.network.parameters())
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, _, key = name.partition(".")
-        like = parameters[int(index)]
-        # Fused optimizers walk memory: moments must lie as their parameter does.
-        moment = tensor.shape == like.shape
-        placed = torch.empty_like(like).copy_(tensor) if moment else tensor
-        state.setdefault(int(index), {})[key] = placed
-    whole = run.optimizer.state_dict()
-    whole["state"] = state
-    run.optimizer.load_state_dict(whole)
+        state.setdefault(int(index), {})[key] = tensor
+    run.optimizer.load(state)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
+from zlib import crc32
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from cnncli.nn.device import use_bf16
 from cnncli.nn.distributed import World
 from cnncli.nn.evaluation import Metrics, logits_of, normalise
 from cnncli.nn.models import build_model
+from cnncli.nn.optimizers import Optimizer
 from cnncli.nn.schedule import learning_rate
 from cnncli.nn.splits import Split
 
@@ -61,21 +63,6 @@ def initial_network(model: ModelConfig, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build_model(model)
-
-
-def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer; its fused form updates all tensors in one call."""
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            network.parameters(),
-            lr=config.lr,
-            momentum=0.9,
-            nesterov=True,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return kind(network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 
 class TrainingRun:
@@ -119,7 +106,7 @@ class TrainingRun:
         self.averaged = self.network
         if config.ema_decay:
             self.averaged = self._place(initial_network(model, config.seed))
-        self.optimizer = make_optimizer(self.network, config)
+        self.optimizer = Optimizer(self.network.parameters(), config)
         self.parallel = self._join(self.network)
         self.class_weights = class_weights(self.train.labels, model.num_classes, config)
         self.augmentation = AUGMENTATIONS[data.style] if config.augment else None
@@ -140,6 +127,18 @@ class TrainingRun:
     def total_steps(self) -> int:
         """Return the number of steps of the whole run."""
         return self.steps_per_epoch * self.config.epochs
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what tells whether a data set is still the one that a run began with."""
+        return {
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "shape": list(self.train.images.shape[1:]),
+            "labels": crc32(self.train.labels.cpu().numpy().tobytes()),
+            "pixels": crc32(self.train.images.cpu().numpy().tobytes()),
+            "classes": list(self.data.classes),
+        }
 
     def epochs(
         self,
@@ -176,7 +175,8 @@ class TrainingRun:
         rows = self.world.share(torch.arange(len(split), device=split.labels.device))
         labels = split.labels[rows].cpu()
         preprocessing = self.data.preprocessing
-        logits = logits_of(network, split.images[rows], preprocessing, self.device)
+        pictures = split.images[rows]
+        logits = logits_of(network, pictures, preprocessing, self.device, self.workers)
         loss = functional.cross_entropy(logits, labels, reduction="sum")
         right = (logits.argmax(1) == labels).sum()
         sums = self.world.sum(torch.stack([loss, right]).double()) / len(split)
@@ -266,10 +266,10 @@ class TrainingRun:
             return found, torch.stack([loss.detach(), right])
 
         done = list(crew.map(gradients, parts))  # in the order of the parts: the sum is the same
-        for parameter, *found in zip(parameters, *(each for each, _ in done), strict=True):
+        for parameter, first, *others in zip(parameters, *(each for each, _ in done), strict=True):
             # Laid out as the parameter is: the fused optimizers go through both side by side.
-            parameter.grad = torch.zeros_like(parameter)
-            for part in found:
+            parameter.grad = torch.empty_like(parameter).copy_(first)
+            for part in others:
                 parameter.grad += part
         for _, totals in done:
             self.totals += totals
@@ -284,7 +284,7 @@ class TrainingRun:
             images = self._vary(images, variations.theta[rows], variations.stroke[rows])
         with self._autocast():
             logits = self.parallel(normalise(images, self.data.preprocessing))
-        logits = logits.float()
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         loss = functional.cross_entropy(
             logits,
             labels,
@@ -295,10 +295,7 @@ class TrainingRun:
         return loss, (logits.detach().argmax(1) == labels).sum()
 
     def _update(self) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(self.steps)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step(self._rate(self.steps))
         self.steps += 1
         self._average()
 

@@ -1,0 +1,125 @@
+"""The optimizers of the recipes, as torch computes them, without what torch loads beside them.
+
+Building a ``torch.optim.Optimizer`` imports torch's compiler, which takes as long as torch itself
+(1 to 2 s) and is of no use here. Their arithmetic is public in functional form.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
+
+from cnncli.config import TrainConfig
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of Kingma, Ba 2014, and of torch
+MOMENTUM = 0.9
+
+
+class Optimizer:
+    """Update parameters from their gradients; what it remembers is in plain view.
+
+    Parameters
+    ----------
+    parameters
+        What to update, in place.
+    config
+        Names the optimizer and its weight decay.
+
+    Attributes
+    ----------
+    state
+        For each parameter in turn, named tensors: ``exp_avg``, ``exp_avg_sq`` and ``step`` of Adam
+        and AdamW, ``momentum_buffer`` of SGD. Empty before the first step.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], config: TrainConfig) -> None:
+        self.parameters = list(parameters)
+        self.config = config
+        self.state: list[dict[str, Tensor]] = []
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Update every parameter once, all in one call (torch's fused form), and drop gradients.
+
+        Parameters
+        ----------
+        rate
+            Learning rate of this step.
+        """
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if not self.state:
+            self.state = [self._fresh(p) for p in self.parameters]
+        if self.config.optimizer == "sgd":
+            self._sgd(gradients, rate)
+        else:
+            self._adam(gradients, rate)
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def load(self, state: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Take over the state of another run, by number of the parameter.
+
+        Raises
+        ------
+        KeyError, RuntimeError
+            If something is missing or has another shape.
+        """
+        fresh = [self._fresh(p) for p in self.parameters] if state else []
+        for index, tensors in enumerate(fresh):
+            for name, tensor in tensors.items():
+                tensor.copy_(state[index][name])
+        self.state = fresh
+
+    def _fresh(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        # Laid out in memory as the parameter is: fused updates walk them side by side.
+        def zeros() -> Tensor:
+            return torch.zeros_like(parameter, requires_grad=False)
+
+        if self.config.optimizer == "sgd":
+            return {"momentum_buffer": zeros()}
+        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        return {"exp_avg": zeros(), "exp_avg_sq": zeros(), "step": step}
+
+    def _all(self, name: str) -> list[Tensor]:
+        return [tensors[name] for tensors in self.state]
+
+    def _adam(self, gradients: list[Tensor], rate: float) -> None:
+        update = adamw if self.config.optimizer == "adamw" else adam
+        update(
+            list[Tensor](self.parameters),
+            gradients,
+            self._all("exp_avg"),
+            self._all("exp_avg_sq"),
+            [],
+            self._all("step"),
+            foreach=False,
+            capturable=False,
+            differentiable=False,
+            fused=True,
+            amsgrad=False,
+            beta1=BETA1,
+            beta2=BETA2,
+            lr=rate,
+            weight_decay=self.config.weight_decay,
+            eps=EPSILON,
+            maximize=False,
+        )
+
+    def _sgd(self, gradients: list[Tensor], rate: float) -> None:
+        sgd(
+            list[Tensor](self.parameters),
+            gradients,
+            # torch knows no first step where buffers of zeros stand: the result is the same.
+            list[Tensor | None](self._all("momentum_buffer")),
+            foreach=False,
+            fused=True,
+            weight_decay=self.config.weight_decay,
+            momentum=MOMENTUM,
+            lr=rate,
+            dampening=0.0,
+            nesterov=True,
+            maximize=False,
+        )
