@@ -30,9 +30,9 @@ def as_kernel(kernel: npt.ArrayLike, ndim: int = 2) -> Array:
         raise KernelError(f"kernel has shape {array.shape}; give {shape}, each at least 1")
     if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
         raise KernelError(f"kernel has type {array.dtype}; give integers or floats")
-    if not np.isfinite(array).all():
-        raise KernelError("kernel holds a NaN or an infinity; give finite numbers")
     if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise KernelError("kernel holds a NaN or an infinity; give finite numbers")
         return array.astype(np.float64, copy=False)
     if array.dtype == np.uint64 and array.max() > np.iinfo(np.int64).max:
         raise KernelError(f"kernel reaches {array.max()}; the limit is 2**63 - 1")

@@ -19,7 +19,7 @@ FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 # Samples of a tile of 16 bits each, fewer of wider ones. Two or three such buffers stay in a
 # third-level cache, which keeps up with these sums; shorter tiles read the image and write the
 # result in so many starts that memory never reaches its speed.
-TILE = 1_200_000
+TILE = 1_000_000
 
 
 class Recorded(NamedTuple):

@@ -13,6 +13,7 @@ Array = npt.NDArray[Any]
 _LARGEST_DENOMINATOR = 10**6
 
 
+@lru_cache(maxsize=1024)
 def nearest_fraction(number: float) -> Fraction:
     """Return the simple fraction that a float was written as, or else its exact binary value.
 

@@ -5,6 +5,7 @@ operations in the same order, in the narrowest integers that hold them.
 """
 
 from fractions import Fraction
+from functools import partial
 from math import gcd
 from typing import Any, Literal, NamedTuple
 
@@ -180,7 +181,7 @@ def record_exact(
     if (low + half) // form.divisor < info.min or (high + half) // form.divisor > info.max:
         limits = np.iinfo(sums.dtype)
         floor, top = one(max(info.min, limits.min)), one(min(info.max, limits.max))
-        program.call(np.clip, sums, floor, top, sums)
+        program.call(partial(sums.clip, floor, top, out=sums))
     return sums
 
 
@@ -252,7 +253,7 @@ def _record_rounding(program: Program, value: Array, finish: Finish) -> None:
         program.call(np.fmax, value, one(info.min), value)
         program.call(np.fmin, value, top, value)
     elif finish.needs_clipping:
-        program.call(np.clip, value, one(info.min), top, value)
+        program.call(partial(value.clip, one(info.min), top, out=value))
     program.call(np.add, value, one(0.5), value)
     if info.min < 0:
         program.call(np.floor, value, value)  # the cast truncates: enough where nothing is negative

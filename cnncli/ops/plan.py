@@ -38,6 +38,10 @@ class Plan(NamedTuple):
     reason: str
     details: str = ""
 
+    def by(self, threads: int) -> "Plan":
+        """Return the plan with the number of threads in its details."""
+        return self._replace(details=f"{self.details}, {threads} thread{'s' * (threads > 1)}")
+
     def __str__(self) -> str:
         """Return one line."""
         return f"{self.engine}: {self.reason}" + (f" ({self.details})" if self.details else "")
@@ -171,19 +175,18 @@ def _toeplitz_cost(terms: list[tuple[Array, Array]] | None, sums: np.dtype[Any])
     return len(terms) * (fixed + each * sum(map(len, terms[0])))
 
 
-def explain(engine: Engine, response: Response, threads: int) -> Plan:
+def explain(engine: Engine, response: Response) -> Plan:
     """Return the engine's name, the reason for it and its figures in words."""
     kh, kw = response.kernel.shape
-    crew = f"{threads} thread{'s' if threads > 1 else ''}"
     if isinstance(engine, Fourier):
         sort = "whole numbers, rounded to be exact" if engine.whole else "not separable"
-        return Plan("fourier", f"{kh}x{kw} kernel, {sort}", f"{engine.dtype}, {crew}")
+        return Plan("fourier", f"{kh}x{kw} kernel, {sort}", str(engine.dtype))
     if isinstance(engine, Toeplitz):
         rank = len(engine.terms)
         words = "separable" if rank == 1 else f"a sum of {rank} separable ones"
-        return Plan("toeplitz", f"{kh}x{kw} kernel, {words}", f"{engine.dtype}, {crew}")
+        return Plan("toeplitz", f"{kh}x{kw} kernel, {words}", str(engine.dtype))
     taps = engine if isinstance(engine, Taps) else Taps((response.kernel,), response.dtype, (1, 1))
     total = sum(calls(kernel, taps.dtype) for kernel in taps.kernels)
     sort = "exact integers" if response.exact else "direct sums"
     count = f"{total} call{'s' if total != 1 else ''} a tile"
-    return Plan("taps", f"{kh}x{kw} kernel, {sort}", f"{count}, {taps.dtype}, {crew}")
+    return Plan("taps", f"{kh}x{kw} kernel, {sort}", f"{count}, {taps.dtype}")

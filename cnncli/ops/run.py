@@ -112,7 +112,7 @@ def apply_kernel(
     ready = _prepared(image, kernel, windows, finish)
     out = _output(out, sizes.shape, finish.dtype if finish else ready.response.dtype, image)
     crew = _run(ready.engine, ready.recorder, sizes, out, windows, threads)
-    return out, explain(ready.engine, ready.response, crew)
+    return out, ready.plan.by(crew)
 
 
 def apply_combination(
@@ -143,7 +143,7 @@ def apply_combination(
         goal = _stretch(goal, engine, _record_nothing, sizes, windows, threads)
     out = _output(out, sizes.shape, goal.dtype, image)
     crew = _run(engine, partial(record_real, finish=goal), sizes, out, windows, threads)
-    return out, explain(engine, responses[0], crew)
+    return out, explain(engine, responses[0]).by(crew)
 
 
 class Prepared(NamedTuple):
@@ -155,11 +155,14 @@ class Prepared(NamedTuple):
         How to correlate, and what to do with the sums.
     response
         What kind of numbers they are.
+    plan
+        The same in words.
     """
 
     engine: Engine
     recorder: Recorder
     response: Response
+    plan: Plan
 
 
 def _prepared(
@@ -196,7 +199,8 @@ def _planned(
 ) -> Prepared:
     response = understand(image, kernel, windows.outside)
     goal = finish or Finish(response.dtype)
-    return Prepared(*_prepare(image, response, goal, windows, whole=whole), response)
+    engine, recorder = _prepare(image, response, goal, windows, whole=whole)
+    return Prepared(engine, recorder, response, explain(engine, response))
 
 
 def _prepare(
