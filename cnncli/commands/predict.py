@@ -151,13 +151,13 @@ def _list(arguments: Sequence[str]) -> _Listed:
 def _predictor(
     weights: Path | None, engine: str, device: str, count: int, quiet: bool
 ) -> Predictor:
-    from cnncli.commands._weights import open_weights
+    from cnncli.commands._weights import open_weights, weights_name
     from cnncli.inference import load_engine
     from cnncli.inference.predict import Predictor
 
     checkpoint, path, reason = open_weights(weights)
     loaded = load_engine(checkpoint, engine, count=count, device=device)
-    notice(f"weights: {path} ({reason}); engine: {loaded.name}", quiet=quiet)
+    notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     return Predictor(checkpoint, loaded)
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cnncli.images.text import text_mask
-from cnncli.show.text import printable
+from cnncli.show.text import GOOD, printable
 
 TILE = 84  # pixels of a mistake's side on the contact sheet
 _MOST_CELLS = 25  # classes beyond which a confusion matrix does not fit a terminal
@@ -46,7 +46,7 @@ def confusion_table(confusion: NDArray[np.int64], names: Sequence[str]) -> Table
 
 def _cell(count: int, right: bool, most: int) -> Text:
     if right:
-        return Text(f"{count}", "green")
+        return Text(f"{count}", GOOD)
     if not count:
         return Text("·", "dim")
     strength = round(80 + 150 * count / most)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnncli.show.colours import diverging, greys, largest
 from cnncli.show.scale import fit
 from cnncli.show.sheet import FAINT, Pixels, below, beside, framed, grid, spread, words
-from cnncli.show.text import percent, printable
+from cnncli.show.text import BELOW_ZERO, DOUBTFUL, percent, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -243,11 +243,11 @@ def _show_outputs(console: "Console", stage: Stage, classes: Sequence[str]) -> N
     limit = largest(stage.values)
     room = min(20, max(len(printable(name, 20)) for name in classes))
     bar = min(40, console.width - room - 14)
-    full = "█" if not console.options.ascii_only else "#"
+    signs = "#-" if console.options.ascii_only else "█░"  # the sign is seen without colours too
     for name, value in zip(classes, stage.values.tolist(), strict=True):
         number = f"{percent(value):>7}" if stage.name == "probabilities" else f"{value:7.2f}"
         length = round(abs(value) / limit * bar)
-        style = "blue" if value < 0 else "yellow"
+        style = BELOW_ZERO if value < 0 else DOUBTFUL
         line: list[Any] = [f"  {printable(name, 20):<{room}} {number} "]
         console.print(*line, end="", markup=False)
-        console.print(full * length, style=style, markup=False)
+        console.print(signs[value < 0] * length, style=style, markup=False)

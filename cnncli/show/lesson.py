@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from rich.rule import Rule
 from rich.text import Text
 
+from cnncli.show.text import PLAIN
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,7 +17,7 @@ def show_step(console: "Console", title: str, words: str, command: str) -> None:
     console.print(Rule(Text(f" {title} ", style="bold"), align="left", characters="-"))
     console.print(Text(words))
     console.print()
-    console.print(Text(f"$ {command}", style="bold cyan"), soft_wrap=True)
+    console.print(Text(f"$ {command}", style=f"bold {PLAIN}"), soft_wrap=True)
 
 
 def show_words(console: "Console", words: str) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cnncli.show.picture import TerminalPicture
-from cnncli.show.text import printable
+from cnncli.show.text import DOUBTFUL, GOOD, PLAIN, percent, printable
 
 BAR = 24  # characters of a bar that stands for 100 %
 SEEN_COLUMNS = 28  # characters for the picture: a 28x28 digit at full size
@@ -63,14 +63,14 @@ def prediction_block(
         style = "bold" if name == label else ""
         drawn = bar(confidence, ascii_only=ascii_only)
         bars.add_row(
-            Text(printable(name), style), Text(drawn, "cyan"), Text(f"{confidence:.1%}", style)
+            Text(printable(name), style), Text(drawn, PLAIN), Text(percent(confidence), style)
         )
     lines: list[RenderableType] = [
         Text(printable(path, 1000), "dim"),
-        Text.assemble("is ", (printable(label), "bold green")),
+        Text.assemble("is ", (printable(label), f"bold {GOOD}")),
         Text(),
         bars,
-        *(Text(f"! {printable(warning)}", "yellow") for warning in warnings),
+        *(Text(f"! {printable(warning)}", DOUBTFUL) for warning in warnings),
     ]
     block = Table.grid(padding=(0, 2))
     wide = SEEN_COLUMNS * seen.shape[1] // seen.shape[0]  # of a number: its digits side by side
@@ -100,7 +100,7 @@ def prediction_line(
     words = ", ".join(warning.partition(":")[0] for warning in warnings)
     return Text.assemble(
         (printable(label).rjust(width), "bold"),
-        f"  {confidence:6.1%}  ",
+        f"  {percent(confidence):>6}  ",
         printable(path, 1000),
-        (f"  ! {words}" if words else "", "yellow"),
+        (f"  ! {words}" if words else "", DOUBTFUL),
     )

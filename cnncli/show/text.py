@@ -1,4 +1,12 @@
-"""Text that others wrote (a model card, class names, file names), made safe for a terminal."""
+"""Text that others wrote (a model card, class names, file names), made safe for a terminal.
+
+And the colours of text and bars: each has a contrast of 4 to 1 or more on white and on black.
+"""
+
+GOOD = "green4"
+DOUBTFUL = "color(130)"
+PLAIN = "turquoise4"
+BELOW_ZERO = "dodger_blue2"
 
 
 def printable(text: object, limit: int = 300) -> str:

@@ -38,7 +38,7 @@ def network_table(layers: Sequence[Layer], title: str) -> "Table":
     table.add_column("output", justify="right")
     table.add_column("sees", justify="right")
     table.add_column("parameters", f"{total:,}", justify="right")
-    table.add_column("multiply-adds", f"{work:,}", justify="right")
+    table.add_column("multiply\n-adds", f"{work:,}", justify="right")
     for layer in layers:
         table.add_row(
             layer.name,
@@ -115,7 +115,7 @@ class EpochTable:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
         from rich.table import Table
 
-        self._table = Table(*_COLUMNS)
+        self._table = Table(*(name.replace(" ", "\n") for name in _COLUMNS))  # 80 columns wide
         for column in self._table.columns:
             column.justify = "right"
         for report in self._done:
