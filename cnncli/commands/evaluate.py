@@ -64,7 +64,7 @@ def evaluate(
 
     Example: cnncli evaluate --confusion confusion.png --mistakes mistakes.png
     """
-    from cnncli.commands._weights import open_weights
+    from cnncli.commands._weights import open_weights, weights_name
     from cnncli.inference import load_engine
     from cnncli.inference.scores import score
     from cnncli.preprocess import to_network_input
@@ -72,7 +72,7 @@ def evaluate(
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other; leave out one")
     checkpoint, path, reason = open_weights(weights)
-    notice(f"weights: {path} ({reason})", quiet=quiet)
+    notice(f"weights: {weights_name(path)} ({reason})", quiet=quiet)
     found = _open(data, checkpoint, quiet)
     runner = load_engine(checkpoint, engine, count=len(found.labels), device=device)
     shares = runner.probabilities(to_network_input(found.pixels, checkpoint.preprocessing))
