@@ -45,8 +45,9 @@ check: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict cnncli
 
-bench: $(VENV)/.bench  ## race the filters against their peers; rewrites docs/benchmarks.md
+bench: $(VENV)/.bench  ## race filters and training against their peers; rewrites docs/benchmarks*.md
 	$(BIN)/python benchmarks/filters.py
+	$(BIN)/python benchmarks/training.py
 
 format: $(VENV)/.dev  ## let ruff format and fix
 	$(BIN)/ruff format .

@@ -24,7 +24,7 @@ from cnncli.config import (
     batch_size_for,
     data_folder,
 )
-from cnncli.errors import ExitCode, UsageError
+from cnncli.errors import UsageError
 from cnncli.files import atomic_write
 from cnncli.show.console import notice, result
 
@@ -280,16 +280,16 @@ def _train(run: "TrainingRun", job: Job, opened_with: Mapping[str, Any], started
 
     keeper = _Keeper(run, job, opened_with)
     deadline = started + job.max_minutes * 60 if job.max_minutes else None
-    with _stop_flag() as interrupted:
+    with _stop_signals() as signals:
         try:
-            _run_epochs(run, job, keeper, lambda: interrupted() or _is_past(deadline))
+            _run_epochs(run, job, keeper, lambda: bool(signals) or _is_past(deadline))
         except StoppedError:
             keeper.state()
             if not run.best:
                 keeper.weights()
-            if not _is_past(deadline) or interrupted():
+            if signals:
                 _say_interrupted(run, job)
-                raise typer.Exit(ExitCode.INTERRUPTED) from None
+                raise typer.Exit(128 + signals[0]) from None
             notice(f"note: --max-minutes {job.max_minutes:g} is over in epoch {run.epoch + 1}")
         except DivergedError as error:
             kept = f"{job.out} keeps epoch {run.best_epoch}" if run.best else "no epoch is kept"
@@ -356,20 +356,24 @@ def _logs(run: "TrainingRun", job: Job) -> Iterator[Callable[[Mapping[str, float
 
 
 @contextlib.contextmanager
-def _stop_flag() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a wish that is granted between two steps; the second one quits."""
-    wishes: list[int] = []
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect the first Ctrl-C or SIGTERM, which is granted between two steps; a second one quits.
 
-    def wish(number: int, _frame: object) -> None:
-        if wishes:
+    Schedulers send SIGTERM some seconds before they end a process, which is time to save.
+    """
+    received: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if received:
             raise KeyboardInterrupt
-        wishes.append(number)
+        received.append(number)
 
-    before = signal.signal(signal.SIGINT, wish)
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(wishes)
+        yield received
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> None:

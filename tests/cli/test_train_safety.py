@@ -16,7 +16,7 @@ from cnncli.checkpoint import read_checkpoint
 from tests.conftest import CliRunner
 
 # Enough epochs to be killed in, few enough to run to the end.
-RUN = ("train", "--data", "digits", "--limit", "600", "--epochs", "12", "--batch-size", "32")
+RUN = ("train", "--data", "digits", "--limit", "400", "--epochs", "6", "--batch-size", "32")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -98,7 +98,8 @@ def test_a_full_disk_is_one_line_and_earlier_weights_stay(cli: CliRunner, tmp_pa
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT for one process")
-def test_ctrl_c_then_resume_goes_on(cli: CliRunner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_then_resume_goes_on(cli: CliRunner, tmp_path: Path, number: int) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "cnncli", *RUN],
         cwd=tmp_path,
@@ -109,17 +110,17 @@ def test_ctrl_c_then_resume_goes_on(cli: CliRunner, tmp_path: Path) -> None:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("epoch 2/"):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 break
         rest = process.stderr.read()
         code = process.wait(timeout=60)
-    assert code == 130
+    assert code == 128 + number
     assert "with --resume goes on" in rest
     again = cli("train", "--resume", env={"OMP_NUM_THREADS": "1"})
     assert again.returncode == 0, again.stderr
     assert "going on after step" in again.stderr
     history = (tmp_path / "weights" / "last.history.csv").read_text().splitlines()
-    assert [row.split(",")[0] for row in history[1:]] == [str(n) for n in range(1, 13)]
+    assert [row.split(",")[0] for row in history[1:]] == [str(n) for n in range(1, 7)]
 
 
 def test_a_time_limit_ends_with_a_result(cli: CliRunner) -> None:
