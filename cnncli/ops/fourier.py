@@ -16,8 +16,17 @@ from cnncli.ops.program import Program
 
 Array = npt.NDArray[Any]
 
-# Lengths that transform fast; the best one for a kernel wastes little on the halo.
-_LENGTHS = (32, 48, 64, 96, 128, 192, 256, 320, 384, 512, 768, 1024, 1536, 2048)
+# Lengths that transform fast, 2, 3 and 5 their only factors: with many of them one is found that
+# wastes little on the halo and on the last tile.
+_LENGTHS = tuple(
+    sorted(
+        2**a * 3**b * 5**c
+        for a in range(3, 12)
+        for b in range(4)
+        for c in range(3)
+        if 32 <= 2**a * 3**b * 5**c <= 2048
+    )
+)
 
 
 class Fourier(NamedTuple):
@@ -47,47 +56,59 @@ class Fourier(NamedTuple):
         return self.dilation[0] * (kh - 1), self.dilation[1] * (kw - 1)
 
     def planar(self, channels: int) -> bool:  # noqa: ARG002
-        """Whether to take channels apart: always."""
-        return True
+        """Whether to take channels apart: never; the transforms do, on their way in and out."""
+        return False
 
     def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:  # noqa: ARG002 (the grid is fixed)
         """Return what a transform of the best length leaves beside the halo."""
         down, across = self.halo
         return _best_length(rows, down) - down, _best_length(columns, across) - across
 
-    def record(self, program: Program, rows: int, columns: int, channels: int) -> Recorded:  # noqa: ARG002 (planar)
-        """Record transform, product and inverse of a tile.
+    def record(self, program: Program, rows: int, columns: int, channels: int) -> Recorded:
+        """Record transform, product and inverse of a tile, channel by channel.
 
         The spectrum lies transposed, so that the transforms down the columns read whole rows.
         ``norm="forward"`` scales with a factor that is not 1: with the default NumPy would pass a
         Python 1, which resolves to double precision and back.
         """
-        m = columns + self.halo[1]
-        shape = rows + self.halo[0], m
-        spectrum = self._spectrum(shape)
-        buffer = program.zeros(shape, self.dtype)
-        once = program.empty(spectrum.shape, spectrum.dtype)
-        twice = program.empty(spectrum.shape, spectrum.dtype)
-        response = program.empty((rows, m), self.dtype)
+        height, width = rows + self.halo[0], columns + self.halo[1]
+        weights = self.kernel.astype(np.float64).tobytes()
+        spectrum = _spectrum(weights, self.kernel.shape, self.dilation, (height, width), self.dtype)
+        buffer = program.zeros((height, width * channels), self.dtype)
+        waves = program.empty(spectrum.shape, spectrum.dtype)
+        kept = waves[:, :rows].T
         fft = np.fft
-        program.call(partial(fft.rfft, buffer, axis=1, norm="forward", out=once.T))
-        program.call(partial(fft.fft, once, axis=1, norm="forward", out=twice))
-        program.call(np.multiply, twice, spectrum, twice)
-        program.call(partial(fft.ifft, twice, axis=1, norm="backward", out=once))
-        program.call(
-            partial(fft.irfft, once[:, :rows].T, n=m, axis=1, norm="backward", out=response)
-        )
+        for c in range(channels):
+            plane = buffer[:, c::channels]
+            program.call(partial(fft.rfft, plane, axis=1, norm="forward", out=waves.T))
+            program.call(partial(fft.fft, waves, axis=1, norm="forward", out=waves))
+            program.call(np.multiply, waves, spectrum, waves)
+            program.call(partial(fft.ifft, waves, axis=1, norm="backward", out=waves))
+            inverse = partial(fft.irfft, kept, n=width, axis=1, norm="backward")
+            program.call(partial(inverse, out=plane[:rows]))  # the pixels have been read by then
+        response = buffer[:rows].ravel()
         if self.whole:
             program.call(np.rint, response, response)
-        return Recorded(buffer, response.ravel(), m)
+        return Recorded(buffer, response, width * channels)
 
-    def _spectrum(self, shape: tuple[int, int]) -> Array:
-        """Return the conjugate spectrum, times what the forward transforms divide by."""
-        spread = np.zeros(shape)
-        (dy, dx), (down, across) = self.dilation, self.halo
-        spread[: down + 1 : dy, : across + 1 : dx] = self.kernel
-        spectrum = np.conj(np.fft.rfft2(spread)).T * (shape[0] * shape[1])
-        return spectrum.astype(np.complex64 if self.dtype == np.float32 else np.complex128)
+
+@lru_cache(maxsize=2)
+def _spectrum(
+    weights: bytes,
+    size: tuple[int, ...],
+    dilation: tuple[int, int],
+    shape: tuple[int, int],
+    dtype: np.dtype[Any],
+) -> Array:
+    """Return the conjugate spectrum of a kernel, times what the forward transforms divide by.
+
+    It lies transposed, ``(columns // 2 + 1, rows)``. Threads and pictures of one size share it.
+    """
+    spread = np.zeros(shape)
+    (kh, kw), (dy, dx) = size, dilation
+    spread[: dy * kh : dy, : dx * kw : dx] = np.frombuffer(weights).reshape(size)
+    spectrum = np.conj(np.fft.rfft2(spread)).T * (shape[0] * shape[1])
+    return spectrum.astype(np.complex64 if dtype == np.float32 else np.complex128, order="C")
 
 
 def _work(outputs: int, halo: int, n: int) -> float:
@@ -102,7 +123,7 @@ def _work(outputs: int, halo: int, n: int) -> float:
 def _best_length(outputs: int, halo: int) -> int:
     """Return the transform length with the least work."""
     fitting = [n for n in _LENGTHS if n > halo] or [1 << (2 * halo).bit_length()]
-    return min(fitting, key=lambda n: _work(outputs, halo, n))
+    return min((_work(outputs, halo, n), n) for n in fitting)[1]
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,5 @@
 """Tiles of an image, with the border already around them."""
 
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,9 +73,10 @@ class Source(NamedTuple):
         np.copyto(
             buffer[top:bottom, left:end], self.rows[top - down : bottom - down, across], "unsafe"
         )
-        for i in chain(range(top), range(bottom, buffer.shape[0])):
-            row = self.row_index[y + i]
-            self._fill(buffer[i, left:end], self.rows[row, across], row)
+        for start, stop in ((0, top), (bottom, len(buffer))):
+            if start < stop:
+                index = self.row_index[y + start : y + stop].tolist()
+                self._spread(buffer[start:stop, left:end], self.rows[:, across], index)
         self._load_columns(buffer, y, x, right, (left, end))
 
     def _load_columns(
@@ -84,16 +84,32 @@ class Source(NamedTuple):
     ) -> None:
         """Fill the columns outside the image, from the buffer itself where it has their pixels."""
         c = self.channels
-        left, end = inside
-        for j in chain(range(0, left, c), range(end, buffer.shape[1], c)):
-            column = int(self.column_index[x + j // c])
-            there = column * c + right
-            target = buffer[:, j : j + c]
-            if column >= 0 and left <= there < end:
-                target[...] = buffer[:, there : there + c]
-            else:
-                picked = self.rows[self.row_index[y : y + len(buffer)], column * c : column * c + c]
-                self._fill(target, picked, column)
+        left, end, shift = inside[0] // c, inside[1] // c, right // c
+        pixels = _columns(buffer, c)
+        for start, stop in ((0, left), (end, len(pixels))):
+            if start == stop:
+                continue
+            index = self.column_index[x + start : x + stop].tolist()
+            low, high = min(index), max(index)
+            source, first = pixels, -shift
+            if low >= 0 and not left <= low + shift <= high + shift < end:
+                rows = self.row_index[y : y + len(buffer)]
+                source, first = _columns(self.rows[:, low * c : high * c + c][rows], c), low
+            here = [i if i < 0 else i - first for i in index]
+            self._spread(pixels[start:stop], source, here)
+
+    def _spread(self, target: Array, source: Array, index: list[int]) -> None:
+        """Copy ``source[index[i]]`` to ``target[i]``, neighbours and repetitions in one go."""
+        first, last = index[0], index[-1]
+        step = 1 if first <= last else -1
+        if index.count(first) == len(index):
+            self._fill(target, source[first], first)
+        elif first >= 0 and index == list(range(first, last + step, step)):
+            block = source[first : last + 1] if step > 0 else source[last : first + 1][::-1]
+            np.copyto(target, block, "unsafe")
+        else:
+            for part, i in zip(target, index, strict=True):
+                self._fill(part, source[i], i)
 
     def _fill(self, target: Array, values: Array, index: int) -> None:
         if index >= 0:
@@ -102,6 +118,11 @@ class Source(NamedTuple):
             target[...] = self.constant
         else:
             target[...] = scalar(int(self.constant), target.dtype)
+
+
+def _columns(rows: Array, channels: int) -> Array:
+    """Return rows of samples as columns of pixels ``(columns, rows, channels)``: a view."""
+    return rows.reshape(len(rows), -1, channels).swapaxes(0, 1)
 
 
 def _inside(offset: int, length: int, room: int) -> tuple[int, int]:

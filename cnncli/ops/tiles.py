@@ -163,9 +163,9 @@ def _worker(
         y, x = place
         rows, columns = min(tile[0], size[0] - y), min(tile[1], size[1] - x)
         needed = recorded.buffer[: rows + down, : (columns + across) * channels]
-        if (rows, columns) != tile:
-            recorded.buffer.fill(0)  # what lies beside must not depend on the tile before
         for plane, channel in planes:
+            if (rows, columns) != tile:
+                recorded.buffer.fill(0)  # what lies beside must not depend on the tile before
             plane.load(needed, y, x)
             program.run()
             sink.write(result[:rows, : columns * channels], place, channel)
