@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 # Lengths that transform fast, 2, 3 and 5 their only factors: with many of them one is found that
 # wastes little on the halo and on the last tile.
-_LENGTHS = tuple(
+_LENGTHS: tuple[int, ...] = tuple(
     sorted(
         2**a * 3**b * 5**c
         for a in range(3, 12)
