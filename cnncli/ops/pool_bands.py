@@ -22,7 +22,7 @@ from cnncli.ops.tiles import processors, share
 Array = npt.NDArray[Any]
 
 _LITTLE_ENDIAN = sys.byteorder == "little"
-_BAND = 1_000_000  # bytes of a band's reduced rows: near a second-level cache, in few calls
+_BAND = 2_000_000  # bytes of a band's reduced rows: shorter ones keep memory from its full speed
 _SMALL = 200_000  # samples below which a second thread costs more than it saves
 
 
@@ -107,7 +107,7 @@ def pool_bands(
     out = np.empty((spans[0].count, spans[1].count, channels), kind)
     sums = _sums_type(image, spans, mode)
     bands = Bands(rows, channels, spans, mode, sums, out, kind == natural)
-    work = _cut(bands)
+    work = _cut(bands, threads or processors())
     crew = min(threads or processors(), len(work), max(1, image.size // _SMALL))
 
     def make(arena: Arena) -> Callable[[Band], None]:
@@ -145,11 +145,14 @@ def _sums_type(image: Array, spans: tuple[Span, Span], mode: str) -> np.dtype[An
     return narrowest(min(low, 0) * size, max(high, 0) * size + half) or exact
 
 
-def _cut(bands: Bands) -> list[Band]:
+def _cut(bands: Bands, threads: int) -> list[Band]:
     """Cut the outputs into bands of about equal work, each within one run of windows."""
     down = bands.spans[0]
     each = max(1, _BAND // (bands.line * bands.channels * bands.sums.itemsize))
-    each = min(each, max(1, down.count // 8))  # enough bands for several threads
+    count = -(-down.count // each)
+    if threads > 1:
+        count = max(count, 4 * threads)
+    each = -(-down.count // count)
     return [
         Band(first, min(first + each, run.stop), run)
         for run in down.runs()
@@ -231,8 +234,9 @@ def _reduced_rows(bands: Bands, band: Band, program: Program, line: int) -> Arra
     rows = flat[: count * line].reshape(count, line)
     left = across.pad * c
     width = min(bands.rows.shape[1], line - left)
-    rows[:, :left] = bands.neutral
-    rows[:, left + width :] = bands.neutral
+    if width < line:
+        rows[:, :left] = bands.neutral
+        rows[:, left + width :] = bands.neutral
     inside = rows[:, left : left + width]
     lines = [line[:, :width] for line in _lines(bands, band)]
     _reduce_lines(bands, lines, inside, program)
