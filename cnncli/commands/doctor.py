@@ -39,12 +39,29 @@ def doctor() -> None:
     for line in version_lines():
         result(line)
     result(f"weights {shipped_weights()}{_presence(shipped_weights())}")
+    result(f"terminal pictures: {_pictures_state()}")
     result(f"torch works: {_torch_state()}")
     result(f"torchvision works: {_torchvision_state()}")
 
 
 def _presence(path: Path) -> str:
     return "" if path.exists() else " (missing)"
+
+
+def _pictures_state() -> str:
+    from cnncli.show.console import stdout_console
+    from cnncli.show.graphics import terminal_graphics
+    from cnncli.show.picture import draws_colours
+
+    console = stdout_console()
+    package = f"textual-image {_installed('textual-image')}"
+    if not draws_colours(console) or console.options.ascii_only:
+        return f"ASCII shades; {package}"
+    graphics = terminal_graphics(console)
+    if graphics is None:
+        return f"half blocks; {package}; pip install 'cnncli[graphics]' for Kitty and Sixel"
+    width, height = graphics.answer.cell
+    return f"{graphics.answer.protocol}, {width}x{height} pixels a character; {package}"
 
 
 def _torch_state() -> str:

@@ -1,6 +1,7 @@
 """Pictures in the terminal: two pixels a character in 24-bit colour, or plain ASCII shades.
 
-The renderable fits the width it is given, keeps the aspect, and never imports Pillow.
+The renderable fits the width it is given, keeps the aspect, and never imports Pillow. Where the
+terminal draws pictures itself, :mod:`cnncli.show.graphics` sends it every pixel.
 """
 
 from collections.abc import Iterator, Sequence
@@ -128,4 +129,10 @@ def show_pictures(
         Most rows of characters; 0 fits the terminal.
     """
     rows = max_height or max(4, min(_MAX_HEIGHT, console.size.height - 3))
+    if draws_colours(console) and not console.options.ascii_only:
+        from cnncli.show.graphics import draw_pixels, terminal_graphics
+
+        if graphics := terminal_graphics(console):
+            draw_pixels(console, pictures, rows, graphics)
+            return
     console.print(TerminalPicture(pictures, rows))

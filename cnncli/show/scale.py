@@ -37,6 +37,33 @@ def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]
     return _area_means(_area_means(pixels, new_rows, 0), new_columns, 1)
 
 
+def stretch(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Scale pixels to a size exactly: means of areas down, copies up, each axis by itself.
+
+    Parameters
+    ----------
+    pixels
+        ``(H, W, 3)``.
+    width, height
+        Of the result.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(height, width, 3)``.
+
+    >>> stretch(np.array([[[0], [9]]], np.uint8), 4, 1)[0, :, 0].tolist()
+    [0, 0, 9, 9]
+    """
+    for axis, count in enumerate((height, width)):
+        size = pixels.shape[axis]
+        if count <= size:
+            pixels = _area_means(pixels, count, axis)
+        else:
+            pixels = pixels.take(np.arange(count) * size // count, axis=axis)
+    return pixels
+
+
 def _area_means(pixels: NDArray[np.uint8], count: int, axis: int) -> NDArray[np.uint8]:
     size = pixels.shape[axis]
     count = min(count, size)

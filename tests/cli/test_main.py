@@ -62,5 +62,5 @@ def test_debug_shows_the_traceback_wherever_it_stands(cli: CliRunner) -> None:
 def test_doctor_reports_each_part(cli: CliRunner) -> None:
     run = cli("doctor")
     assert run.returncode == 0
-    for part in ("torch works: yes", "torchvision works: yes", "weights"):
+    for part in ("torch works: yes", "torchvision works: yes", "weights", "terminal pictures: "):
         assert part in run.stdout
