@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-ModelName = Literal["simple", "deep"]
+ModelName = Literal["simple", "deep", "resnet18", "mobilenet_v3_small"]
 PreprocessingKind = Literal["digit", "resize", "none"]
 RecipeName = Literal["fast", "plain"]
 OptimizerName = Literal["adamw", "adam", "sgd"]
@@ -19,6 +19,10 @@ PrecisionName = Literal["auto", "fp32", "bf16"]
 
 MNIST_MEAN = 0.1307  # of the 60,000 training images, pixels in [0, 1]
 MNIST_STD = 0.3081
+
+PRETRAINED: tuple[ModelName, ...] = ("resnet18", "mobilenet_v3_small")  # on ImageNet, by others
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]: what those had seen
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 IMAGE_EDGE_LIMITS = (8, 64)  # pixels: sizes that folders of pictures are brought to by themselves
 
@@ -66,7 +70,8 @@ class ModelConfig(_Record):
     Parameters
     ----------
     name
-        ``"simple"`` is the lesson's two-layer ``SimpleCNN``, ``"deep"`` a small residual network.
+        ``"simple"`` is the lesson's two-layer ``SimpleCNN``, ``"deep"`` a small residual network;
+        ``"resnet18"`` and ``"mobilenet_v3_small"`` are as torchvision builds them.
     in_channels
         1 for greyscale, 3 for colour.
     height, width

@@ -98,22 +98,23 @@ def _hooked(checkpoint: Checkpoint, image: Array) -> list[Stage]:
     from cnncli.nn.hooks import part_outputs
     from cnncli.nn.state_dict import load_network
 
-    outputs = part_outputs(load_network(checkpoint), image)
-    names = [name for name, _ in outputs]
-    layers = iter(describe(checkpoint.model))
+    layers = [layer for layer in describe(checkpoint.model) if layer.name != "mean"]  # no part
+    parts = dict.fromkeys(layer.part or layer.name for layer in layers)
+    outputs = part_outputs(load_network(checkpoint), image, parts)
+    names = [layer.name for layer in layers]
     stages = []
-    for position, (name, values) in enumerate(outputs):
-        layer = next(layer for layer in layers if layer.name == name)  # what is no part is skipped
-        number = str(names[:position].count(name) + 1) if names.count(name) > 1 else ""
+    for position, (layer, (_, values)) in enumerate(zip(layers, outputs, strict=True)):
+        number = names[:position].count(layer.name) + 1 if names.count(layer.name) > 1 else ""
         signed = bool(values.min() < 0)
         kernels = _kernels(checkpoint, layer)
-        stages.append(Stage(name + number, layer.operation, values, signed, kernels))
+        stages.append(Stage(f"{layer.name}{number}", layer.operation, values, signed, kernels))
     return stages
 
 
 def _kernels(checkpoint: Checkpoint, layer: Layer) -> Array | None:
-    found = (checkpoint.tensors[name] for name, shape in layer.tensors.items() if len(shape) == 4)
-    return next(found, None)
+    """Return the kernels that make a layer's maps; None where several convolutions do."""
+    found = [name for name, shape in layer.tensors.items() if len(shape) == 4]
+    return checkpoint.tensors[found[0]] if len(found) == 1 else None
 
 
 def _probabilities(scores: Array, temperature: float) -> Stage:

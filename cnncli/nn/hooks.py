@@ -1,5 +1,6 @@
 """What every part of a network gives, seen by torch's forward hooks."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,17 @@ from torch import nn
 Array = NDArray[np.float32]
 
 
-def part_outputs(network: nn.Module, image: Array) -> list[tuple[str, Array]]:
-    """Run one picture through a network and note what each of its parts gives.
+def part_outputs(network: nn.Module, image: Array, names: Iterable[str]) -> list[tuple[str, Array]]:
+    """Run one picture through a network and note what some of its parts give.
 
     Parameters
     ----------
     network
-        Any network, in evaluation mode; its parts are its direct children.
+        Any network, in evaluation mode.
     image
         Network input ``(C, H, W)``.
+    names
+        Of the parts, as ``get_submodule`` finds them.
 
     Returns
     -------
@@ -29,9 +32,11 @@ def part_outputs(network: nn.Module, image: Array) -> list[tuple[str, Array]]:
     seen: list[tuple[str, Array]] = []
 
     def noting(name: str) -> Any:
-        return lambda _part, _in, out: seen.append((name, out[0].detach().float().numpy()))
+        # A copy: what follows may work in place.
+        return lambda _part, _in, out: seen.append((name, out[0].detach().float().clone().numpy()))
 
-    handles = [part.register_forward_hook(noting(name)) for name, part in network.named_children()]
+    parts = {name: network.get_submodule(name) for name in names}
+    handles = [part.register_forward_hook(noting(name)) for name, part in parts.items()]
     try:
         with torch.inference_mode():
             network(torch.from_numpy(image)[None])

@@ -5,7 +5,9 @@ from torch import Tensor, nn
 
 from cnncli.architecture import CONV1_CHANNELS, CONV2_CHANNELS, DEEP_WIDTH, HIDDEN_UNITS
 from cnncli.config import ModelConfig
+from cnncli.nn.mobilenet import MobileNetV3Small
 from cnncli.nn.pooling import MaxPool2x2, rectified_pool
+from cnncli.nn.resnet import ResNet18
 
 
 class SimpleCNN(nn.Module):
@@ -118,6 +120,9 @@ class DeepCNN(nn.Module):
 
 def build_model(config: ModelConfig) -> nn.Module:
     """Return an untrained network of the given architecture."""
+    if config.name == "simple":
+        return SimpleCNN(config.in_channels, config.height, config.width, config.num_classes)
     if config.name == "deep":
         return DeepCNN(config.in_channels, config.num_classes)
-    return SimpleCNN(config.in_channels, config.height, config.width, config.num_classes)
+    known = {"resnet18": ResNet18, "mobilenet_v3_small": MobileNetV3Small}
+    return known[config.name](config.in_channels, config.num_classes)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnncli.architecture import describe, tensor_shapes
 from cnncli.checkpoint import Checkpoint, write_checkpoint
-from cnncli.config import ModelConfig, Preprocessing
+from cnncli.config import ModelConfig, ModelName, Preprocessing
 from cnncli.nn.models import build_model
 from tests.conftest import CliRunner
 
@@ -21,6 +21,10 @@ SIZES = [
     ModelConfig(height=30, width=17, num_classes=2),
 ]
 DEEP = ModelConfig("deep", in_channels=3, height=40, width=40, num_classes=5)
+TORCHVISIONS = [
+    ModelConfig("resnet18", in_channels=3, height=47, width=33, num_classes=5),
+    ModelConfig("mobilenet_v3_small", in_channels=1, height=40, width=65, num_classes=5),
+]
 
 
 def random_checkpoint(path: Path, config: ModelConfig, **card: object) -> Path:
@@ -40,7 +44,7 @@ def random_checkpoint(path: Path, config: ModelConfig, **card: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("config", [*SIZES, DEEP], ids=str)
+@pytest.mark.parametrize("config", [*SIZES, DEEP, *TORCHVISIONS], ids=str)
 def test_parameters_and_multiply_adds_equal_torchs_counts(config: ModelConfig) -> None:
     network, layers = build_model(config).eval(), describe(config)
     own = {name: p.numel() for name, p in network.named_parameters()}
@@ -83,6 +87,66 @@ def test_receptive_fields_are_what_a_change_of_one_pixel_reaches(config: ModelCo
             places = torch.nonzero(seen)
             assert len(places) == int(places.max() - places.min()) + 1  # no hole
             assert len(places) == (layer.receptive_field or size), layer.name
+
+
+def test_the_receptive_fields_of_resnet18_are_where_gradients_reach() -> None:
+    strip = ModelConfig("resnet18", in_channels=1, height=17, width=480, num_classes=2)
+    network = build_model(strip).double().eval()
+    for parameter in network.parameters():
+        parameter.data.abs_()  # nothing cancels, and no ReLU hides a path
+    network.maxpool = torch.nn.AvgPool2d(3, 2, padding=1)  # the same windows; all of each counts
+    outputs: list[torch.Tensor] = []
+    layers = [layer for layer in describe(strip) if len(layer.output) == 3]
+    for layer in layers:
+        part = network.get_submodule(layer.part or layer.name)
+        part.register_forward_hook(lambda _part, _in, out: outputs.append(out.clone()))
+    picture = torch.ones(1, 1, 17, 480, dtype=torch.float64, requires_grad=True)
+    network(picture)
+    seen = []
+    for out in outputs:
+        middle = out[0, 0, 0, out.shape[-1] // 2]
+        (gradient,) = torch.autograd.grad(middle, picture, retain_graph=True)
+        places = torch.nonzero(gradient.sum((0, 1, 2)))
+        assert len(places) == int(places.max() - places.min()) + 1  # no hole
+        seen.append(len(places))
+    assert seen == [layer.receptive_field for layer in layers]
+    assert seen[:3] == [7, 11, 27]  # by hand: 7; 7 + 2 * 2; 11 + 2 * (2 * 4)
+    assert seen[-1] == 435
+
+
+def test_squeezing_lets_every_value_of_mobilenet_see_everything() -> None:
+    config = ModelConfig("mobilenet_v3_small", in_channels=1, height=200, width=200)
+    network = build_model(config).eval()
+    layers = [layer for layer in describe(config) if layer.name != "mean"]
+    assert [layer.receptive_field for layer in layers] == [3] + [0] * 14
+    first: list[torch.Tensor] = []
+    network.get_submodule("features.1").register_forward_hook(
+        lambda _part, _in, out: first.append(out)
+    )
+    picture = torch.rand(1, 1, 200, 200, requires_grad=True)
+    network(picture)
+    (gradient,) = torch.autograd.grad(first[0][0, 0, 0, 0], picture)
+    assert (gradient != 0).double().mean() > 0.9  # a window would see 7x7 of 40,000 pixels
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "multiply_adds"),
+    [("resnet18", 11_689_512, 1_814_073_344), ("mobilenet_v3_small", 2_542_856, 56_510_400)],
+)
+def test_published_sizes(name: ModelName, parameters: int, multiply_adds: int) -> None:
+    layers = describe(ModelConfig(name, in_channels=3, height=224, width=224, num_classes=1000))
+    assert sum(layer.parameters for layer in layers) == parameters
+    assert sum(layer.multiply_adds for layer in layers) == multiply_adds
+
+
+def test_a_network_of_blocks_is_shown(cli: CliRunner, tmp_path: Path) -> None:
+    path = random_checkpoint(tmp_path / "w.safetensors", TORCHVISIONS[1])
+    run = cli("summary", path)
+    assert run.returncode == 0, run.stderr
+    assert re.search(
+        r"features\.9 +288 maps, 5x5 on each, squeeze and excite, 1x1 to 96 +96x2x3 ", run.stdout
+    )
+    assert "network  mobilenet_v3_small" in run.stdout
 
 
 def test_a_pipe_gets_plain_text_with_the_lessons_numbers(cli: CliRunner, tmp_path: Path) -> None:

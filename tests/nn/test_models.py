@@ -1,5 +1,6 @@
 """The lesson's network: its numbers, its names, and state dicts of its own class."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ from torch import nn
 
 from cnncli.architecture import describe, tensor_shapes
 from cnncli.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from cnncli.config import ModelConfig, Preprocessing
-from cnncli.errors import CheckpointError
+from cnncli.config import PRETRAINED, ModelConfig, ModelName, Preprocessing
+from cnncli.errors import CheckpointError, ShapeError
+from cnncli.nn.hooks import part_outputs
 from cnncli.nn.models import SimpleCNN, build_model
 from cnncli.nn.state_dict import load_network, read_state_dict, to_arrays
 
@@ -103,15 +105,104 @@ def test_the_deep_network_is_as_described() -> None:
     }
 
 
-def test_a_deep_checkpoint_comes_back(tmp_path: Path) -> None:
-    model = ModelConfig("deep", 1, 28, 28, 10)
+# Sizes that no halving leaves even, and more classes than one.
+TORCHVISIONS = [
+    ModelConfig("resnet18", 3, 47, 40, 5),
+    ModelConfig("mobilenet_v3_small", 3, 40, 47, 5),
+]
+
+
+@pytest.mark.parametrize("model", TORCHVISIONS, ids=lambda model: model.name)
+def test_torchvisions_networks_are_rebuilt_to_the_bit(model: ModelConfig) -> None:
+    from torchvision import models
+
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        theirs = models.get_model(model.name, num_classes=model.num_classes)
+    theirs(batch(4, 3, 40, 40))  # moves the running statistics away from their start
+    state = theirs.state_dict()
+    ours = build_model(model)
+    assert list(ours.state_dict()) == list(state)
+    ours.load_state_dict(state)
+    images = batch(3, model.in_channels, model.height, model.width)
+    with torch.no_grad():
+        assert torch.equal(ours.eval()(images), theirs.eval()(images))
+    learned = {name: tuple(t.shape) for name, t in state.items() if t.is_floating_point()}
+    assert learned == tensor_shapes(model)
+
+
+@pytest.mark.parametrize("model", TORCHVISIONS, ids=lambda model: model.name)
+def test_torchvisions_networks_learn_alike(model: ModelConfig) -> None:
+    from torchvision import models
+
+    theirs = models.get_model(model.name, num_classes=model.num_classes)
+    ours = build_model(model)
+    ours.load_state_dict(theirs.state_dict())
+    for part in theirs.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0  # what ours leaves out
+    for network in (ours, theirs):
+        network(batch(4, 3, 40, 47)).square().sum().backward()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad)
+
+
+@pytest.mark.parametrize("model", TORCHVISIONS, ids=lambda model: model.name)
+def test_first_weights_spread_as_torchvisions_do(model: ModelConfig) -> None:
+    from torchvision import models
+
+    theirs = models.get_model(model.name, num_classes=1000).state_dict()
+    ours = build_model(replace(model, num_classes=1000)).state_dict()
+    for name, tensor in ours.items():
+        if tensor.numel() > 5000:
+            ratio = float(tensor.std() / theirs[name].std())
+            assert ratio == pytest.approx(1, abs=0.1), name
+        elif tensor.numel() > 1 and tensor.std() == 0:
+            assert torch.equal(tensor, theirs[name]), name
+
+
+@pytest.mark.parametrize("model", TORCHVISIONS, ids=lambda model: model.name)
+def test_the_description_of_a_block_is_what_the_block_gives(model: ModelConfig) -> None:
+    grey = replace(model, in_channels=1)
+    layers = describe(grey)
+    network = build_model(grey).eval()
+    image = batch(1, 1, grey.height, grey.width)[0].numpy()
+    parts = [layer.part or layer.name for layer in layers if layer.name != "mean"]
+    outputs = part_outputs(network, image, parts)
+    assert [name for name, _ in outputs] == parts
+    assert [tuple(values.shape) for _, values in outputs] == [
+        layer.output for layer in layers if layer.name != "mean"
+    ]
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_last_batch_of_one_small_picture_is_learned_from(name: ModelName) -> None:
+    network = build_model(ModelConfig(name, 1, 17, 17, 3)).train()
+    network(batch(8, 1, 17, 17))
+    network(batch(1, 1, 17, 17)).sum().backward()  # torch's own refuses: one value a channel
+    last = [p.grad for p in network.parameters() if p.dim() == 4][-1]
+    assert last.abs().sum() > 0
+    network(batch(1, 1, 64, 64))  # four values a channel have a variance
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_pictures_that_vanish_are_refused(name: ModelName) -> None:
+    message = rf"16x40 pixels are too few for {name}, .*; use 17x17 or more"
+    with pytest.raises(ShapeError, match=message):
+        describe(ModelConfig(name, 3, 16, 40, 5))
+    assert min(layer.output[-1] for layer in describe(ModelConfig(name, 3, 17, 17, 5))) == 1
+
+
+@pytest.mark.parametrize("name", ["deep", *PRETRAINED])
+def test_a_checkpoint_with_statistics_comes_back(name: ModelName, tmp_path: Path) -> None:
+    model = ModelConfig(name, 1, 28, 28, 10)
     network = build_model(model)
     network(batch(8, 1, 28, 28))  # moves the running statistics away from their start
     network.eval()
     tensors = to_arrays(network.state_dict())
     made = Checkpoint(model, tuple("0123456789"), Preprocessing(), tensors)
-    write_checkpoint(tmp_path / "deep.safetensors", made)
-    again = load_network(read_checkpoint(tmp_path / "deep.safetensors"))
+    write_checkpoint(tmp_path / "w.safetensors", made)
+    again = load_network(read_checkpoint(tmp_path / "w.safetensors"))
     images = batch(4, 1, 28, 28)
     with torch.no_grad():
         torch.testing.assert_close(again(images), network(images))

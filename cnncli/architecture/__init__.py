@@ -4,51 +4,21 @@ What :mod:`cnncli.nn.models` builds in torch is described here without it, so th
 can be checked, and a network shown, before (or without) torch.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import prod
 
+from cnncli.architecture.layer import Layer, Shape, linear
 from cnncli.config import ModelConfig
+from cnncli.errors import ShapeError
 
-Shape = tuple[int, ...]
+__all__ = ["Layer", "Shape", "describe", "tensor_shapes"]
 
 CONV1_CHANNELS = 16  # the lesson's numbers
 CONV2_CHANNELS = 32
 HIDDEN_UNITS = 128
 DEEP_WIDTH = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One row of a network's table.
-
-    Parameters
-    ----------
-    name
-        Attribute name of the layer in the network.
-    operation
-        What it does, in words.
-    output
-        Shape of one image's output, ``(C, H, W)`` or ``(N,)``.
-    tensors
-        Shape of each learned tensor by its name in the state dict.
-    multiply_adds
-        Multiplications of a weight and an input, for one image.
-    receptive_field
-        Edge length in input pixels of what one output value sees; 0 means the whole input.
-    """
-
-    name: str
-    operation: str
-    output: Shape
-    tensors: Mapping[str, Shape] = field(default_factory=dict)
-    multiply_adds: int = 0
-    receptive_field: int = 0
-
-    @property
-    def parameters(self) -> int:
-        """Return the number of learned values; running statistics are stored, not learned."""
-        return sum(prod(shape) for name, shape in self.tensors.items() if ".running_" not in name)
+# From 17 pixels the last stage's first kernels are laid on 2x2 values; on one, all but their middle
+# would see nothing but the zeros around it.
+LEAST_FOR_FIVE_HALVINGS = 17
 
 
 def _convolution(name: str, inputs: int, output: Shape, field_size: int) -> Layer:
@@ -63,11 +33,6 @@ def _convolution(name: str, inputs: int, output: Shape, field_size: int) -> Laye
     )
 
 
-def _linear(name: str, inputs: int, outputs: int, operation: str) -> Layer:
-    tensors = {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
-    return Layer(name, operation, (outputs,), tensors, inputs * outputs)
-
-
 def _simple(config: ModelConfig) -> list[Layer]:
     height, width = config.height, config.width
     half, quarter = (height // 2, width // 2), (height // 4, width // 4)
@@ -77,8 +42,8 @@ def _simple(config: ModelConfig) -> list[Layer]:
         Layer("pool", "2x2 max pooling", (CONV1_CHANNELS, *half), receptive_field=4),
         _convolution("conv2", CONV1_CHANNELS, (CONV2_CHANNELS, *half), 8),
         Layer("pool", "2x2 max pooling", (CONV2_CHANNELS, *quarter), receptive_field=10),
-        _linear("fc1", flat, HIDDEN_UNITS, "fully connected, ReLU"),
-        _linear("fc2", HIDDEN_UNITS, config.num_classes, "fully connected"),
+        linear("fc1", flat, HIDDEN_UNITS, "fully connected, ReLU"),
+        linear("fc2", HIDDEN_UNITS, config.num_classes, "fully connected"),
     ]
 
 
@@ -99,7 +64,7 @@ def _deep(config: ModelConfig) -> list[Layer]:
     width = DEEP_WIDTH
     half = (config.height // 2, config.width // 2)
     quarter = (config.height // 4, config.width // 4)
-    head = _linear("head", 4 * width, config.num_classes, "fully connected")
+    head = linear("head", 4 * width, config.num_classes, "fully connected")
     return [
         _block("stem", config.in_channels, (width, config.height, config.width), 3),
         Layer("pool", "2x2 max pooling", (width, *half), receptive_field=4),
@@ -123,8 +88,8 @@ def describe(config: ModelConfig) -> list[Layer]:
 
     Raises
     ------
-    ValueError
-        If the input is too small for the network's poolings.
+    ShapeError
+        If the input is too small for the network.
 
     Examples
     --------
@@ -134,10 +99,30 @@ def describe(config: ModelConfig) -> list[Layer]:
     >>> sum(layer.multiply_adds for layer in layers)
     1218048
     """
-    if min(config.height, config.width) < 4:
-        raise ValueError(
-            f"{config.height}x{config.width} pixels are too few for two poolings; use 4x4 or more"
+    least, reason = _least_size(config)
+    if min(config.height, config.width) < least:
+        raise ShapeError(
+            f"{config.height}x{config.width} pixels are too few for {reason}; "
+            f"use {least}x{least} or more"
         )
+    return _rows(config)
+
+
+def _least_size(config: ModelConfig) -> tuple[int, str]:
+    if config.name in ("simple", "deep"):
+        return 4, "two poolings"
+    return LEAST_FOR_FIVE_HALVINGS, f"{config.name}, which halves them five times"
+
+
+def _rows(config: ModelConfig) -> list[Layer]:
+    if config.name == "resnet18":
+        from cnncli.architecture.resnet import resnet18
+
+        return resnet18(config)
+    if config.name == "mobilenet_v3_small":
+        from cnncli.architecture.mobilenet import mobilenet_v3_small
+
+        return mobilenet_v3_small(config)
     return _deep(config) if config.name == "deep" else _simple(config)
 
 
