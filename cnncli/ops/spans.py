@@ -1,6 +1,5 @@
 """Pooling windows along one axis: where they start, how many pixels they have."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,8 +19,7 @@ class Run(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The windows along one axis.
 
     Parameters

@@ -188,6 +188,26 @@ def test_tiles_change_no_bit(samples, kernel, border, small_tiles):
     assert np.array_equal(filter_image(pixels, FILTERS[kernel], threads=2, **options)[0], whole)
 
 
+@pytest.mark.parametrize("name", ["taps", "fourier", "fourier, whole"])
+@pytest.mark.parametrize("border", ["reflect", "wrap", "constant:300"])
+def test_channels_do_not_meet(name, border):
+    pixels, kernel = image((70, 90, 3)), ENGINES[name][0]
+    found = correlate2d(pixels, kernel, border=border)
+    planes = [correlate2d(pixels[..., c], kernel, border=border) for c in range(3)]
+    assert np.array_equal(found, np.stack(planes, axis=-1))
+
+
+@pytest.mark.parametrize("rows", [1, 9, 10, 11, 99])
+def test_tiles_are_about_equally_tall(rows, monkeypatch):
+    monkeypatch.setattr(engines_module, "TILE", 10 * 102)
+    tall, wide = engines_module.Taps((np.ones((3, 3), int),), np.dtype("int16"), (1, 1)).tile(
+        rows, 100, 1, 1
+    )
+    count = -(-rows // tall)
+    assert wide == 100
+    assert count * tall - rows < count
+
+
 @pytest.mark.parametrize("mode", ["max", "min", "avg", "sum", "l2"])
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_pooling_bands_change_no_bit(mode, dtype, small_tiles):
@@ -261,6 +281,39 @@ def test_pooled_bytes_are_rounded_half_up_once():
         assert np.array_equal(found, expected)
     assert pool2d(pixels, 2, mode="sum", dtype=np.uint8).max() == 255
     assert pool2d(pixels, 2, mode="median", dtype=np.uint8).dtype == np.uint8
+
+
+# ---- remembered, but for the same question only
+
+
+def test_plans_of_different_questions_differ():
+    pixels = image((20, 30))
+    kernel = np.arange(9).reshape(3, 3)
+    as_floats = kernel.view(np.float64)  # the same bytes
+    asked = [
+        (pixels, kernel, {}),
+        (pixels, kernel.reshape(1, 9), {}),
+        (pixels, as_floats, {}),
+        (pixels.astype(np.uint16), kernel, {}),
+        (pixels.view(np.int8), kernel, {}),
+        (pixels[:10], kernel, {}),
+        (pixels, kernel, {"border": "constant:9000"}),
+        (pixels, kernel, {"scale": 36}),
+        (pixels, kernel, {"scale": 36, "bias": 3}),
+        (pixels, kernel, {"scale": 36, "range": "minmax"}),
+        (pixels, kernel, {"range": "raw"}),
+    ]
+    first = [filter_image(*arrays, **options) for *arrays, options in asked]
+    again = [filter_image(*arrays, **options) for *arrays, options in reversed(asked)]
+    for (pixels, kernel, options), (found, plan), (later, same) in zip(
+        asked, first, reversed(again), strict=True
+    ):
+        assert np.array_equal(found, later)
+        assert plan == same
+        done = {"range": "clip"} | options
+        border = done.pop("border", "reflect")
+        response = correlate2d(pixels, kernel, border=border)
+        assert np.array_equal(found, to_pixels(response, pixels.dtype, **done))
 
 
 # ---- numbers that are none
