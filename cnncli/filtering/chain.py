@@ -94,7 +94,7 @@ def _apply(
         options: dict[str, Any] = {"scale": settings.scale, "bias": settings.bias}
         options |= {"range": settings.range, "dtype": dtype, "threads": threads}
         filtered, plan = filter_image(
-            pixels, step.kernel, op=settings.op, **settings.windows(), **options
+            pixels, step.kernel, op=settings.op, **settings.windows(pixels.shape, step), **options
         )
         return filtered, f"{step.label}: {plan}"
     response = weighted_response(pixels, opacity(alpha), step, settings)
@@ -115,5 +115,5 @@ def sampled_alpha(alpha: Array, step: Step, settings: Settings) -> Array:
     weights = step.parts()[0][0]
     anchor = np.zeros(weights.shape, np.int64)
     anchor[(weights.shape[0] - 1) // 2, (weights.shape[1] - 1) // 2] = 1
-    sampled: Array = correlate2d(alpha, anchor, **settings.windows())
+    sampled: Array = correlate2d(alpha, anchor, **settings.windows(alpha.shape, step))
     return sampled.astype(alpha.dtype)

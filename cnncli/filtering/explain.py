@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from cnncli.errors import UsageError
 from cnncli.filtering.chain import apply_filters, is_opaque
-from cnncli.filtering.settings import Settings, Step
+from cnncli.filtering.settings import Settings, Step, option_pair
 from cnncli.filtering.weighted import opacity
 from cnncli.images import Picture
-from cnncli.ops import Border, parse_border, parse_pair, resolve_scale
+from cnncli.ops import Border, parse_border, resolve_scale
 from cnncli.ops.kernels import NamedFilter
 from cnncli.ops.windows import border_index, pads
 
@@ -201,8 +201,8 @@ class _Spots:
 
 def _spots(picture: Picture, shape: tuple[int, ...], settings: Settings, x: int, y: int) -> _Spots:
     border = parse_border(settings.border)
-    strides = parse_pair(settings.stride, "stride")
-    dilations = parse_pair(settings.dilation, "dilation")
+    strides = option_pair(settings.stride, "stride")
+    dilations = option_pair(settings.dilation, "dilation")
     places, indices = [], []
     for axis, start in enumerate((y, x)):
         before, after = pads(shape[axis], dilations[axis], border)

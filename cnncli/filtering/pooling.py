@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.errors import ShapeError, UsageError
+from cnncli.errors import UsageError
 from cnncli.filtering.chain import is_opaque
+from cnncli.filtering.settings import option_pair
 from cnncli.filtering.weighted import opacity
 from cnncli.images import Picture
-from cnncli.ops import parse_pair, pool2d, to_pixels
+from cnncli.ops import pool2d, to_pixels
 from cnncli.ops.pool import POOL_EDGES, POOL_MODES
 
 Array = NDArray[Any]
@@ -34,7 +35,7 @@ class PoolSettings:
 
         Raises
         ------
-        UsageError, ShapeError
+        UsageError
             If a name or a size is wrong.
         """
         if self.mode not in POOL_MODES:
@@ -43,14 +44,14 @@ class PoolSettings:
             raise UsageError(f"edge {self.edge!r} is unknown; use one of {', '.join(POOL_EDGES)}")
         if self.range not in _RANGES:
             raise UsageError(f"range {self.range!r} is not for pooling; use {', '.join(_RANGES)}")
-        size = parse_pair(self.size, "size")
+        size = option_pair(self.size, "size")
         if self.stride is not None:
-            parse_pair(self.stride, "stride")
-        padding = parse_pair(self.padding, "padding", least=0)
+            option_pair(self.stride, "stride")
+        padding = option_pair(self.padding, "padding", least=0)
         if any(padding) and self.edge != "pad":
             raise UsageError(f"padding {self.padding} needs --edge pad; the edge is {self.edge}")
         if any(2 * p > k for p, k in zip(padding, size, strict=True)):
-            raise ShapeError(
+            raise UsageError(
                 f"padding {self.padding} exceeds half the window {self.size}; use less"
             )
 
@@ -65,9 +66,9 @@ class PoolSettings:
         """Return the keyword arguments of :func:`~cnncli.ops.pool2d`."""
         if self.whole:
             return {"size": picture.pixels.shape[:2]}
-        stride = None if self.stride is None else parse_pair(self.stride, "stride")
-        padding = parse_pair(self.padding, "padding", least=0)
-        size = parse_pair(self.size, "size")
+        stride = None if self.stride is None else option_pair(self.stride, "stride")
+        padding = option_pair(self.padding, "padding", least=0)
+        size = option_pair(self.size, "size")
         return {"size": size, "stride": stride, "edge": self.edge, "padding": padding}
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.filtering.settings import Settings, Step
-from cnncli.ops import convolve1d, correlate1d, parse_pair, resolve_scale
+from cnncli.filtering.settings import Settings, Step, option_pair
+from cnncli.ops import convolve1d, correlate1d, resolve_scale
 
 
 def filter_signal(
@@ -43,8 +43,8 @@ def filter_signal(
             signal,
             _row(step),
             border=settings.border,
-            stride=parse_pair(settings.stride, "stride")[1],
-            dilation=parse_pair(settings.dilation, "dilation")[1],
+            stride=option_pair(settings.stride, "stride")[1],
+            dilation=option_pair(settings.dilation, "dilation")[1],
         )
     divisor = resolve_scale(settings.scale, steps[-1].kernel)
     if divisor != 1:

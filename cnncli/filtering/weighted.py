@@ -42,9 +42,9 @@ def weighted_response(pixels: Array, alpha: Array, step: Step, settings: Setting
     ndarray
         float32, of the size that :func:`~cnncli.ops.correlate2d` gives.
     """
+    windows = settings.windows(pixels.shape, step)
     responses = [
-        _one_kernel(pixels, alpha, _oriented(weights, settings.op), settings.windows())
-        / np.float32(scale)
+        _one_kernel(pixels, alpha, _oriented(weights, settings.op), windows) / np.float32(scale)
         for weights, scale in step.parts()
     ]
     if not isinstance(step.kernel, NamedFilter):

@@ -96,7 +96,8 @@ def test_json(cli: CliRunner, photo: Path) -> None:
     [
         (["none.png"], 1, "none.png: no such file"),
         (["photo.png", "--mode", "mean"], 2, "mode 'mean' is unknown; use one of max, avg"),
-        (["photo.png", "--size", "0"], 1, "size is '0'"),
+        (["photo.png", "--size", "0"], 2, "size is '0'"),
+        (["photo.png", "--size", "9" * 30], 2, "give whole numbers from 1 to 1000000"),
         (["photo.png", "--size", "9", "--edge", "drop"], 1, "does not fit"),
         (["photo.png", "--padding", "1"], 2, "padding 1 needs --edge pad"),
         (["photo.png", "-o", "photo.png"], 1, "photo.png is an input"),

@@ -167,6 +167,19 @@ def test_wholly_opaque_is_filtered_exactly_as_without_alpha() -> None:
     assert (with_alpha.alpha == 255).all()
 
 
+@pytest.mark.parametrize("border", ["reflect", "valid", "wrap"])
+def test_a_stride_beyond_the_end_leaves_the_first_window_and_costs_nothing(border: str) -> None:
+    pixels = RNG.integers(0, 256, (6, 8, 3), np.uint8)
+    far = replace(PLAIN, border=border, stride="1000000")  # as wide a tile would take 9 GB
+    near = replace(PLAIN, border=border)
+    for alpha in (None, RNG.integers(0, 256, (6, 8), np.uint8)):
+        picture = Picture(pixels, alpha)
+        done = apply_filters(picture, (BLUR,), far).picture
+        expected = apply_filters(picture, (BLUR,), near).picture
+        assert np.array_equal(done.pixels, expected.pixels[:1, :1])
+        assert alpha is None or np.array_equal(done.alpha, expected.alpha[:1, :1])
+
+
 @pytest.mark.parametrize(
     ("border", "stride", "expected"),
     [
