@@ -1,5 +1,6 @@
 """Pooling windows along one axis: where they start, how many pixels they have."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,7 +20,8 @@ class Run(NamedTuple):
     length: int
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Span:
     """The windows along one axis.
 
     Parameters
