@@ -23,6 +23,7 @@ MNIST_STD = 0.3081
 PRETRAINED: tuple[ModelName, ...] = ("resnet18", "mobilenet_v3_small")  # on ImageNet, by others
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]: what those had seen
 IMAGENET_STD = (0.229, 0.224, 0.225)
+FINE_TUNING_LR = 1e-3  # what is learned already is to be kept
 
 IMAGE_EDGE_LIMITS = (8, 64)  # pixels: sizes that folders of pictures are brought to by themselves
 

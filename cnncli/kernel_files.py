@@ -14,7 +14,7 @@ from cnncli.ops import kernel_from_bytes
 MAX_KERNEL_BYTES = 16 << 20  # a 1000x1000 kernel as text; anything larger is no kernel
 MAX_KERNELS = 64  # on one sheet
 _LEARNED = re.compile(
-    r"(?P<file>.+\.(?:safetensors|pt|pth)):(?P<layer>[A-Za-z_]\w*)"
+    r"(?P<file>.+\.(?:safetensors|pt|pth)):(?P<layer>[A-Za-z_][\w.]*)"
     r"(?::(?P<out>\d+))?(?::(?P<in>\d+))?"
 )
 
@@ -54,7 +54,7 @@ class LearnedKernel:
     file
         The checkpoint.
     layer
-        Name of a convolution layer, such as ``conv1``.
+        Name of a convolution layer, such as ``conv1`` or ``layer1.0.conv2``.
     output, input
         Channels; None for all of them.
     """

@@ -108,5 +108,5 @@ def _block_parts(name: str, inputs: int, kind: Block, before: Maps, after: Maps)
 def _words(kind: Block, inputs: int) -> str:
     edge = f"{kind.edge}x{kind.edge}"
     squeeze = ", squeeze and excite" if kind.squeezes else ""
-    added = ", added to its input" if kind.stride == 1 and inputs == kind.outputs else ""
+    added = " + input" if kind.stride == 1 and inputs == kind.outputs else ""
     return f"{kind.expanded} maps, {edge} on each{squeeze}, 1x1 to {kind.outputs}{added}"

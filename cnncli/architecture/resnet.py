@@ -43,9 +43,8 @@ def _stages(maps: Maps) -> Iterator[Layer]:
             maps = maps.windowed(3, stride).windowed(3)
             name = f"layer{number}.{index}"
             parts = _block_parts(name, inputs, channels, maps, shortcut=inputs != channels)
-            through = " through a 1x1 convolution" if inputs != channels else ""
-            words = f"two 3x3 convolutions, added to the input{through}"
-            yield block(name, words, channels, maps, parts)
+            added = "input" if inputs == channels else "1x1 of the input"
+            yield block(name, f"two 3x3 convolutions + {added}", channels, maps, parts)
             inputs = channels
 
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cnncli.config import (
+    FINE_TUNING_LR,
+    PRETRAINED,
     RECIPES,
     ModelConfig,
     ModelName,
@@ -51,6 +53,8 @@ class Request:
         How the data set is opened.
     given
         Names of the options that stand on the command line.
+    pretrained
+        Whether the network starts from weights that others learned.
     """
 
     data: str | None
@@ -61,10 +65,13 @@ class Request:
     image_size: int | None
     strict: bool
     given: frozenset[str]
+    pretrained: bool = False
 
     def config(self) -> TrainConfig:
         """Return the recipe with the options in it."""
         chosen = {name: value for name, value in self.options.items() if value is not None}
+        if self.pretrained:
+            chosen.setdefault("lr", FINE_TUNING_LR)
         return replace(RECIPES[self.recipe], **chosen)
 
 
@@ -110,7 +117,9 @@ def train_here(request: Request, job: Job) -> None:
 
 def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", dict[str, Any]]:
     """Return the run, fresh or brought back, and what its data set was opened with."""
+    from cnncli.architecture import describe
     from cnncli.nn.device import claim_threads, pick_device
+    from cnncli.nn.pretrained import start_from
     from cnncli.nn.resume import read_state, restore
     from cnncli.nn.training import TrainingRun
 
@@ -121,14 +130,17 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
         "limit": request.limit,
         "image_size": request.image_size,
         "strict": request.strict,
+        "pretrained": request.pretrained,
     }
     config, model_name, record = request.config(), request.model, None
     if job.resume and state.exists():
         record, tensors = read_state(state)
         _refuse_other_options(request, record)
-        opened_with, config, model_name = record["request"], record["config"], record["model"].name
+        opened_with |= {"pretrained": False, **record["request"]}
+        config, model_name = record["config"], record["model"].name
     elif job.resume and world.is_first:
         notice(f"note: {state} does not exist: nothing to resume, training from the start")
+    learned = {} if record else _learned_elsewhere(opened_with, model_name, world)
     data = _open(opened_with, config, world)
     opened_with["data"] = data.name
     if not record and request.options["batch_size"] is None and request.recipe == "fast":
@@ -137,10 +149,13 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
         data, config = _one_batch(data, config), replace(config, epochs=1)
     seen = data.preprocessing
     model = ModelConfig(model_name, seen.channels, seen.height, seen.width, len(data.classes))
+    describe(model)  # raises where the pictures are too small for it
     workers = claim_threads(device, model.name, world.size)
     run = TrainingRun(model, data, config, device, world, workers)
     if record:
         restore(run, record, tensors)
+    elif learned:
+        start_from(learned, {run.network, run.averaged}, model)
     if not job.quiet:
         _show(run)
     return run, opened_with
@@ -149,6 +164,7 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
 def _refuse_other_options(request: Request, record: Mapping[str, Any]) -> None:
     """Refuse options that say otherwise than the run began: they are a misunderstanding."""
     before: dict[str, Any] = {
+        "pretrained": False,
         **record["config"].to_dict(),
         **record["request"],
         "model": record["model"].name,
@@ -161,6 +177,7 @@ def _refuse_other_options(request: Request, record: Mapping[str, Any]) -> None:
         "strict": request.strict,
         "model": request.model,
         "recipe": request.recipe,
+        "pretrained": request.pretrained,
     }
     for name, value in asked.items():
         same = value == before[name] or (name == "data" and _is_folder(value, before[name]))
@@ -176,8 +193,30 @@ def _is_folder(name: str | None, path: str) -> bool:
     return name is not None and str(Path(name).expanduser().resolve()) == path
 
 
+def _learned_elsewhere(
+    opened_with: Mapping[str, Any], model: ModelName, world: "World"
+) -> Mapping[str, Any]:
+    """Return the state dict to start from, if one was asked for."""
+    if not opened_with["pretrained"]:
+        return {}
+    if model not in PRETRAINED:
+        raise UsageError(
+            f"--pretrained has no weights for --model {model}; "
+            f"add --model {' or '.join(PRETRAINED)}, or leave it away"
+        )
+    from cnncli.nn.pretrained import fetch
+
+    if not world.is_first:
+        world.wait()  # the first one downloads; the others find the file
+    state = fetch(model)
+    if world.is_first:
+        world.wait()
+    return state
+
+
 def _open(opened_with: Mapping[str, Any], config: TrainConfig, world: "World") -> "DataSet":
     from cnncli.nn.datasets import open_data
+    from cnncli.nn.pretrained import as_imagenet
 
     if not world.is_first:
         world.wait()  # the first one downloads and fills caches; the others find them
@@ -191,6 +230,8 @@ def _open(opened_with: Mapping[str, Any], config: TrainConfig, world: "World") -
         world.wait()
         for text in data.notices:
             notice(f"note: {text}")
+    if opened_with["pretrained"]:
+        data = replace(data, preprocessing=as_imagenet(data.preprocessing))
     return data.split_validation(config.val_split, config.seed, opened_with["limit"])
 
 
@@ -252,7 +293,10 @@ class _Keeper:
 
         if self._writes:
             weights = self._run.best or self._run.averaged.state_dict()
-            checkpoint = to_checkpoint(self._run, weights, command=_command(), **facts)
+            pretrained = self._opened_with["pretrained"]
+            checkpoint = to_checkpoint(
+                self._run, weights, command=_command(), pretrained=pretrained, **facts
+            )
             if facts:  # the last one: all that is known of the run is in it
                 checkpoint = _calibrated(checkpoint, self._run)
             write_checkpoint(self._job.out, checkpoint)

@@ -31,8 +31,19 @@ def train(
         ),
     ] = None,
     model: Annotated[
-        ModelName, typer.Option(help="simple: the lesson's network; deep: for accuracy.")
+        ModelName,
+        typer.Option(
+            help="simple: the lesson's network; deep: for accuracy; "
+            "resnet18, mobilenet_v3_small: torchvision's, for pictures of 17x17 and more."
+        ),
     ] = "simple",
+    pretrained: Annotated[
+        bool,
+        typer.Option(
+            "--pretrained",
+            help="Start resnet18 or mobilenet_v3_small from ImageNet's weights: a download.",
+        ),
+    ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = _FAST.epochs,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Pictures a step. Default: the recipe's.")
@@ -75,7 +86,9 @@ def train(
         PrecisionName | None,
         typer.Option(help="bf16 is faster where the processor has it. Default: the recipe's."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same result.")] = _FAST.seed,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same result.")
+    ] = _FAST.seed,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted run of --out.")
     ] = False,
@@ -100,6 +113,8 @@ def train(
 
     Example: cnncli train --data my-pictures --epochs 30 --out weights/mine.safetensors
 
+    Example: cnncli train --data photos --model resnet18 --pretrained --image-size 64
+
     Example: cnncli train --recipe plain --seed 1
     """
     from cnncli.commands._training import Job, Request, train_here
@@ -121,6 +136,6 @@ def train(
         for name in context.params
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
-    request = Request(data, model, recipe, options, limit, image_size, strict, given)
+    request = Request(data, model, recipe, options, limit, image_size, strict, given, pretrained)
     job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard)
     train_here(request, job)

@@ -39,7 +39,7 @@ def download(source: IdxSource, root: Path) -> None:
     advice = f"put its four IDX files into {source.download_folder(root)}"
     class_name, arguments = source.torchvision
     dataset = getattr(_torchvision(advice), class_name)
-    with _attempt(source.name, _addresses(dataset), root, advice):
+    with attempt(source.name, _addresses(dataset), root, advice):
         dataset(root, download=True, **arguments)
 
 
@@ -64,7 +64,7 @@ def download_archive(name: str, url: str, md5: str, root: Path, folder: str) -> 
     """
     advice = f"unpack {url} so that {root / folder} exists"
     utilities = _torchvision(advice).utils
-    with _attempt(name, [url], root, advice):
+    with attempt(name, [url], root, advice):
         utilities.download_and_extract_archive(url, str(root), md5=md5)
 
 
@@ -80,7 +80,25 @@ def _torchvision(advice: str) -> Any:
 
 
 @contextlib.contextmanager
-def _attempt(name: str, addresses: list[str], root: Path, advice: str) -> Iterator[None]:
+def attempt(name: str, addresses: list[str], root: Path, advice: str) -> Iterator[None]:
+    """Let what runs inside download something; its failure becomes one line.
+
+    Parameters
+    ----------
+    name
+        What is downloaded.
+    addresses
+        Where it is; one of them must answer before anything starts.
+    root
+        Where it goes; made if it is not there.
+    advice
+        What else could be done.
+
+    Raises
+    ------
+    DataError
+        If no address answers, or the download fails.
+    """
     if not reachable(addresses):
         raise DataError(f"{name} is not on this machine and no mirror answers; {advice}")
     try:

@@ -49,13 +49,19 @@ def hires_cam(
     Raises
     ------
     DeviceError
-        If the network has no maps.
+        If the network has no maps, or they tell no places.
     """
     picture = torch.from_numpy(image)
     empty = torch.from_numpy(fill)[:, None, None].expand_as(picture)
     with torch.enable_grad():
         scores, maps = _scores_and_last_maps(network, torch.stack([picture, empty]))
         (gradient,) = torch.autograd.grad(scores[0, index], maps)
+    if maps.shape[2:].numel() == 1:
+        size = f"{image.shape[2]}x{image.shape[1]}"
+        raise DeviceError(
+            f"the last maps are single values for pictures of {size}, and tell no places; "
+            "use --method occlusion"
+        )
     told = maps.detach()  # (2, K, h, w)
     heat = (gradient[0] * (told[0] - told[1])).sum(dim=0)
     large = nn.functional.interpolate(

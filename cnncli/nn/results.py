@@ -13,6 +13,7 @@ from torch import Tensor
 from cnncli.checkpoint import Checkpoint
 from cnncli.files import atomic_write
 from cnncli.nn.evaluation import Metrics
+from cnncli.nn.pretrained import file_name
 from cnncli.nn.state_dict import to_arrays
 from cnncli.nn.training import EpochReport, TrainingRun
 
@@ -20,7 +21,12 @@ _VERSIONS = ("cnncli", "torch", "numpy")
 
 
 def to_checkpoint(
-    run: TrainingRun, weights: dict[str, Tensor], *, test: Metrics | None = None, command: str = ""
+    run: TrainingRun,
+    weights: dict[str, Tensor],
+    *,
+    test: Metrics | None = None,
+    command: str = "",
+    pretrained: bool = False,
 ) -> Checkpoint:
     """Put weights and how they came to be into a checkpoint.
 
@@ -34,11 +40,13 @@ def to_checkpoint(
         What they reach on the test part, once it has been measured.
     command
         The command line.
+    pretrained
+        Whether the run began with the weights of :mod:`cnncli.nn.pretrained`.
     """
-    data = run.data
-    return Checkpoint(
-        run.model, data.classes, data.preprocessing, to_arrays(weights), _card(run, test, command)
-    )
+    data, card = run.data, _card(run, test, command)
+    if pretrained:
+        card["started_from"] = f"{file_name(run.model.name)}, learned from ImageNet"
+    return Checkpoint(run.model, data.classes, data.preprocessing, to_arrays(weights), card)
 
 
 def _card(run: TrainingRun, test: Metrics | None, command: str) -> dict[str, Any]:

@@ -3,9 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from cnncli.checkpoint import read_checkpoint
+from cnncli.config import FINE_TUNING_LR, IMAGENET_MEAN, ModelConfig
+from cnncli.images import Picture, write_picture
+from cnncli.nn.models import build_model
 from tests.conftest import CliRunner
 from tests.nn.test_datasets import picture_folder, write_idx
 
@@ -60,6 +65,41 @@ def test_a_folder_of_pictures(cli: CliRunner, tmp_path: Path) -> None:
     assert (saved.model.in_channels, saved.model.height) == (3, 12)
 
 
+def small_photographs(root: Path) -> Path:
+    """Write 32x32 pictures of two classes: what is brighter, above or below."""
+    draw = np.random.default_rng(0)
+    for part, count in (("train", 17), ("test", 4)):
+        for name, bright in (("below", slice(16, 32)), ("above", slice(0, 16))):
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                pixels = draw.integers(0, 100, (32, 32, 3))
+                pixels[bright] += 150
+                write_picture(folder / f"{index}.png", Picture(pixels.astype(np.uint8)))
+    return root
+
+
+def test_torchvisions_networks_learn_from_imagenets_weights(cli: CliRunner, tmp_path: Path) -> None:
+    folder, hub = small_photographs(tmp_path / "pictures"), tmp_path / "hub" / "checkpoints"
+    hub.mkdir(parents=True)
+    learned = build_model(ModelConfig("mobilenet_v3_small", 3, 32, 32, 1000)).state_dict()
+    torch.save(learned, hub / "mobilenet_v3_small-047dcff4.pth")
+    arguments = ("--data", folder, "--model", "mobilenet_v3_small", "--pretrained")
+    # 32 pictures to learn from: a batch of 31, and one of a single picture.
+    sizes = ("--epochs", "1", "--val-split", "0.06", "--batch-size", "31")
+    run = cli("train", *arguments, *sizes, "--json", env={"TORCH_HOME": str(tmp_path)})
+    assert run.returncode == 0, run.stderr
+    saved = read_checkpoint(tmp_path / "weights" / "last.safetensors")
+    assert saved.preprocessing.mean == IMAGENET_MEAN
+    assert saved.card["started_from"] == "mobilenet_v3_small-047dcff4.pth, learned from ImageNet"
+    assert saved.card["recipe"]["lr"] == FINE_TUNING_LR
+    assert saved.card["training_pictures"] == 32
+    picture = folder / "test" / "above" / "0.png"
+    answer = cli("predict", picture, "--json")  # where the hub is not named: nothing is fetched
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["label"] in ("above", "below")
+
+
 def test_a_folder_of_idx_files(cli: CliRunner, tmp_path: Path) -> None:
     write_idx(tmp_path / "idx", packed=True)
     run = cli("train", "--data", tmp_path / "idx", "--epochs", "1", "-q")
@@ -77,6 +117,7 @@ def test_a_folder_of_idx_files(cli: CliRunner, tmp_path: Path) -> None:
         (["--data", "no-such-folder"], 1, "--data no-such-folder is neither a folder nor"),
         (["--data", "digits", "--device", "warp"], 1, "device 'warp' is unknown"),
         (["--data", "."], 1, "has pictures of 0 classes"),
+        (["--data", "digits", "--pretrained"], 2, "--pretrained has no weights for --model simple"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -88,6 +129,17 @@ def test_bad_input_is_one_line(
     assert message in run.stderr
     assert run.stderr.startswith("error: ")
     assert run.stderr.count("\n") == 1
+    assert run.stdout == ""
+
+
+def test_pictures_that_are_too_small_for_a_network_are_one_line(
+    cli: CliRunner, tmp_path: Path
+) -> None:
+    folder = picture_folder(tmp_path / "pictures", {"train": 8})
+    run = cli("train", "--data", folder, "--model", "resnet18", "-q")
+    assert run.returncode == 1
+    assert "12x12 pixels are too few for resnet18, which halves them five times; use" in run.stderr
+    assert "error: " in run.stderr
     assert run.stdout == ""
 
 

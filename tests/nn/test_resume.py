@@ -68,14 +68,15 @@ def test_bits_are_equal_wherever_it_stopped(
     assert record["request"] == {"data": "digits"}
 
 
-def test_batch_norm_comes_back_too(digits: DataSet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["deep", "mobilenet_v3_small"])
+def test_batch_norm_comes_back_too(name: ModelName, digits: DataSet, tmp_path: Path) -> None:
     small = replace(digits, train=digits.train.take(torch.arange(96)))
-    whole = start(small, "fast", "deep", epochs=2)
+    whole = start(small, "fast", name, epochs=2)
     list(whole.epochs())
-    broken = start(small, "fast", "deep", epochs=2)
+    broken = start(small, "fast", name, epochs=2)
     stop_after(3, broken)
     write_state(tmp_path / "s", broken, {})
-    again = start(small, "fast", "deep", epochs=2)
+    again = start(small, "fast", name, epochs=2)
     restore(again, *read_state(tmp_path / "s"))
     list(again.epochs())
     assert_same(whole, again)
