@@ -47,16 +47,19 @@ class PixelSink(NamedTuple):
 
     def write(self, tile: Array, place: Place, channel: int | None) -> None:
         """Copy the tile to its place, converting; the tile's values fit the output's type."""
-        (y, x), (sy, sx) = place, self.stride
-        channels = self.out.shape[2]
         if self.stride == (1, 1) and channel is None:
-            rows = self.out.reshape(len(self.out), -1)
-            x *= channels
-            np.copyto(rows[y : y + len(tile), x : x + tile.shape[1]], tile, "unsafe")
+            np.copyto(self.area(place, tile.shape), tile, "unsafe")
             return
-        pixels = _kept(tile, channels if channel is None else 1, self.stride)
+        (y, x), (sy, sx) = place, self.stride
+        pixels = _kept(tile, self.out.shape[2] if channel is None else 1, self.stride)
         area = self.out[y // sy :, x // sx :][: len(pixels), : pixels.shape[1]]
         np.copyto(area if channel is None else area[..., channel : channel + 1], pixels, "unsafe")
+
+    def area(self, place: Place, shape: tuple[int, ...]) -> Array:
+        """Return where a tile ``(rows, samples)`` of all channels goes at stride 1."""
+        rows = self.out.reshape(len(self.out), -1)
+        y, x = place[0], place[1] * self.out.shape[2]
+        return rows[y : y + shape[0], x : x + shape[1]]
 
 
 class RangeSink:
@@ -152,8 +155,8 @@ def _worker(
     recorded = engine.record(program, *tile, channels)
     result = finish(program, recorded.response)
     shape = (tile[0], tile[1] * channels)
-    steps = recorded.stride * result.itemsize, result.itemsize
-    result = np.ndarray(shape, result.dtype, result, strides=steps)
+    write = _last_step(program, result, shape, recorded.stride, sink) if not planar else None
+    result = _in_rows(result, shape, recorded.stride)
     planes: Sequence[tuple[Source, int | None]] = [(source, None)]
     if planar and source.channels > 1:
         planes = [(plane, c) for c, plane in enumerate(source.planes())]
@@ -168,9 +171,46 @@ def _worker(
                 recorded.buffer.fill(0)  # what lies beside must not depend on the tile before
             plane.load(needed, y, x)
             program.run()
-            sink.write(result[:rows, : columns * channels], place, channel)
+            if write is not None:
+                write(place, (rows, columns * channels))
+            else:
+                sink.write(result[:rows, : columns * channels], place, channel)
 
     return work
+
+
+def _last_step(
+    program: Program, result: Array, shape: tuple[int, int], stride: int, sink: Sink
+) -> Callable[[Place, tuple[int, int]], object] | None:
+    """Take the last step off a program if its result can go to the output at once, or None.
+
+    So it can where the step is element by element and types agree: one pass less over the tile.
+    """
+    if not program.steps or not isinstance(sink, PixelSink):
+        return None
+    function, arguments = program.steps[-1]
+    if not isinstance(function, np.ufunc) or arguments[-1] is not result:
+        return None
+    if sink.stride != (1, 1) or sink.out.dtype != result.dtype:
+        return None
+    program.steps.pop()
+    operands = [
+        _in_rows(each, shape, stride) if isinstance(each, np.ndarray) else each
+        for each in arguments[:-1]
+    ]
+
+    def write(place: Place, size: tuple[int, int]) -> None:
+        part = slice(size[0]), slice(size[1])
+        tiles = [each[part] if isinstance(each, np.ndarray) else each for each in operands]
+        function(*tiles, out=sink.area(place, size))
+
+    return write
+
+
+def _in_rows(flat: Array, shape: tuple[int, int], stride: int) -> Array:
+    """Return a flat tile as rows that start `stride` samples apart: a view."""
+    steps = stride * flat.itemsize, flat.itemsize
+    return np.ndarray(shape, flat.dtype, flat, strides=steps)
 
 
 def processors() -> int:
