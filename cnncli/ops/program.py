@@ -207,7 +207,6 @@ def taps(
     neighbours, goes into a `spare` source: one buffer fewer to move through the caches.
     """
     groups = _by_weight(weighted)
-    spare = spare and _may_read_ahead(source)
     if spare:
         groups = _four_last(groups)
     if not groups:
@@ -276,7 +275,7 @@ def _group_sum(
     if _is_parallelogram(members):
         places = [place for place, _ in members]
         return first, _parallelogram_sum(program, source, n, places, spare=spare)
-    if spare and len(members) == 2:
+    if spare and len(members) == 2 and _may_read_ahead(source):
         target = source[:n]
     view = source[offset : offset + n]
     for other, sign in rest:
@@ -301,9 +300,10 @@ def _parallelogram_sum(
     """Record the sum of four taps in two calls: of pairs, then of pairs of pairs."""
     a, b, c, _ = sorted(offsets)
     m = n + c - a
-    pairs = source[:m] if spare else program.empty(m, source.dtype)
+    ahead = _may_read_ahead(source)
+    pairs = source[:m] if spare and ahead else program.empty(m, source.dtype)
     program.call(np.add, source[a : a + m], source[b : b + m], pairs)
-    total = pairs[:n] if _may_read_ahead(source) else program.empty(n, source.dtype)
+    total = pairs[:n] if ahead else source[:n] if spare else program.empty(n, source.dtype)
     program.call(np.add, pairs[:n], pairs[c - a : c - a + n], total)
     return total
 
