@@ -42,6 +42,18 @@ def expand_inputs(arguments: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def stand_for_several(arguments: Sequence[str]) -> bool:
+    """Tell whether a folder or a pattern was named, whatever number of files it stands for now.
+
+    >>> stand_for_several(["a.png"]), stand_for_several(["*.png"])
+    (False, True)
+    """
+    return any(
+        path.is_dir() or (glob.has_magic(str(path)) and not path.exists())
+        for path in (_home(Path(argument)) for argument in arguments)
+    )
+
+
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
     """Return a sort key that counts: ``img2`` comes before ``img10``.
 

@@ -58,7 +58,8 @@ def cli_page() -> str:
         "# The command line",
         "<!-- made by docs/build.py (make docs) from the options themselves; do not edit -->",
         "Exit codes: 0 done, 1 error, 2 wrong usage, 3 some inputs of a batch failed, "
-        "130 interrupted. Results go to stdout; progress, notices and warnings to stderr.",
+        "130 interrupted (Ctrl-C), 143 ended by SIGTERM; what can be saved is saved first. "
+        "Results go to stdout; progress, notices and warnings to stderr.",
     ]
     app = build_app()
     root = app.registered_callback

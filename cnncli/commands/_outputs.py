@@ -48,6 +48,9 @@ class Targets:
         Goes into file names: ``photo.png`` and ``blur`` give ``photo_blur.png``.
     others
         Further files that are read, such as a kernel, and are no target either.
+    several
+        Whether a folder or a pattern was named. A new name without a suffix is a folder then,
+        even if there is one picture today.
 
     Raises
     ------
@@ -61,13 +64,15 @@ class Targets:
         output: str | None,
         what: str,
         others: Collection[Path] = (),
+        *,
+        several: bool = False,
     ) -> None:
         self._what = what
         self._taken: dict[str, Path] = {}
         self._folder: Path | None = None
         self._file: str | None = None
         if output is not None:
-            self._parse(output, len(inputs))
+            self._parse(output, len(inputs), several)
         self._inputs = Inputs([*inputs, *others])
         if self._file is None:
             self._refuse_clashes(inputs)
@@ -115,9 +120,10 @@ class Targets:
             raise ImageWriteError(f"{target} is already the result of {other}; use another -o")
         return str(target), name
 
-    def _parse(self, output: str, count: int) -> None:
+    def _parse(self, output: str, count: int, several: bool) -> None:
         path = Path(output)
         is_folder = path.is_dir() or output.endswith(("/", os.sep))
+        is_folder |= several and output != "-" and not path.suffix and not path.exists()
         if output == "-" and count > 1:
             raise UsageError(f"-o - takes one picture and there are {count}; name a folder")
         if output == "-" or (count == 1 and not is_folder):

@@ -142,9 +142,11 @@ def convolve(
     else:
         from cnncli.commands._batch import Manner, run_batch
         from cnncli.commands._outputs import Targets
+        from cnncli.inputs import stand_for_several
 
         what = "_".join(step.label for step in steps) if not kernels else _layer(filters)
-        targets = Targets(inputs, output, what, [kernel_file] if kernel_file else [])
+        others = [kernel_file] if kernel_file else []
+        targets = Targets(inputs, output, what, others, several=stand_for_several(images or []))
         manner = Manner("filtering", jobs, quiet, as_json, verbose, show)
         change = _sheet if kernels else _filtered
         run_batch(

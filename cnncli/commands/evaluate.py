@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnncli.commands._options import Device, Json, Quiet, Weights
+from cnncli.commands._options import Device, Json, MaxPixels, Quiet, Weights
+from cnncli.config import MAX_PIXELS
 from cnncli.errors import DataError, UsageError
 from cnncli.show.console import notice, result
 
@@ -52,6 +53,7 @@ def evaluate(
         str, typer.Option("--engine", metavar="auto|numpy|torch", help="What runs the network.")
     ] = "auto",
     device: Device = "auto",
+    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the classes as CSV.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -77,13 +77,14 @@ def pool(
     from cnncli.commands._batch import Manner, run_batch
     from cnncli.commands._outputs import Targets
     from cnncli.filtering.pooling import PoolSettings
+    from cnncli.inputs import stand_for_several
 
     settings = PoolSettings(size, stride, mode, edge, padding, whole, range)
     settings.check()
     if explain is not None:
         _explain(inputs, ahead, explain, settings, as_json)
         return
-    targets = Targets(inputs, output, f"{mode}_pool")
+    targets = Targets(inputs, output, f"{mode}_pool", several=stand_for_several(images))
     manner = Manner("pooling", jobs, quiet, as_json, False, show)
     run_batch(inputs, targets, lambda p, n: _pooled(p, settings, n), manner, ahead)
 

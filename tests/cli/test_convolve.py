@@ -8,22 +8,11 @@ import pytest
 from PIL import Image
 
 from cnncli.resources import sample_image, shipped_weights
+from tests.cli.conftest import RunHere, pixels
 from tests.conftest import CliRunner
 
 RNG = np.random.default_rng(2)
 PIXELS = RNG.integers(0, 256, (12, 16, 3), np.uint8)
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "photo.png"
-    Image.fromarray(PIXELS).save(path)
-    return path
-
-
-def pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image)
 
 
 def test_the_result_lands_beside_the_input(cli: CliRunner, photo: Path) -> None:
@@ -118,6 +107,21 @@ def test_a_folder_into_a_folder(cli: CliRunner, tmp_path: Path) -> None:
     assert "filtering: 3 of 3 (100 %)" in run.stderr
 
 
+@pytest.mark.parametrize("named", ["in", "in/*.png"])
+def test_a_folder_of_one_picture_is_a_batch_too(
+    named: str, photo: Path, tmp_path: Path, run_here: RunHere
+) -> None:
+    (tmp_path / "in").mkdir()
+    photo.rename(tmp_path / "in/photo.png")
+    assert run_here("convolve", named, "-f", "blur", "-o", "out") == 0
+    assert (tmp_path / "out/photo_blur.png").is_file()
+    assert run_here("pool", named, "-o", "pooled") == 0
+    assert (tmp_path / "pooled/photo_max_pool.png").is_file()
+    assert run_here("convolve", named, "-f", "blur", "-o", "one.png") == 0
+    assert (tmp_path / "one.png").is_file()
+    assert run_here("convolve", "in/photo.png", "-f", "blur", "-o", "odd") == 1  # one file: no type
+
+
 def test_some_inputs_of_a_batch_fail(cli: CliRunner, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:100])
     run = cli("convolve", "broken.png", photo, "none.png", "-f", "blur", "-o", "out/", "--json")
@@ -185,11 +189,9 @@ def test_bad_input_is_one_clear_line(
     words: str,
     photo: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    run_here: RunHere,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    from cnncli.cli import main
-
     (tmp_path / "text.png").write_text("no picture\n" * 9)
     (tmp_path / "cut.png").write_bytes(photo.read_bytes()[:200])
     (tmp_path / "empty").mkdir()
@@ -197,11 +199,9 @@ def test_bad_input_is_one_clear_line(
     (tmp_path / "sub/photo.png").write_bytes(photo.read_bytes())
     Image.fromarray(np.dstack([PIXELS, PIXELS[..., 0]])).save(tmp_path / "clear.png")
     before = sorted(tmp_path.rglob("*"))
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as exit_info:
-        main(["convolve", *arguments])
+    ended = run_here("convolve", *arguments)
     out, err = capfd.readouterr()
-    assert exit_info.value.code == code, err
+    assert ended == code, err
     assert out == ""
     lines = err.splitlines()
     assert len(lines) == 1, err
@@ -233,15 +233,10 @@ def test_an_input_is_safe_behind_a_link(cli: CliRunner, photo: Path, tmp_path: P
     [("a.gif", ".png"), ("a.jpg", ".jpg"), ("a.bmp", ".bmp"), ("a.webp", ".webp")],
 )
 def test_the_format_is_kept_where_it_holds_the_result(
-    name: str, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, suffix: str, tmp_path: Path, run_here: RunHere
 ) -> None:
-    from cnncli.cli import main
-
     Image.fromarray(PIXELS).save(tmp_path / name)
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as exit_info:
-        main(["convolve", name, "-f", "blur", "-q"])
-    assert exit_info.value.code == 0
+    assert run_here("convolve", name, "-f", "blur", "-q") == 0
     assert pixels(tmp_path / f"a_blur{suffix}").shape == PIXELS.shape
 
 
@@ -297,18 +292,15 @@ def test_nothing_is_loaded_that_is_not_used(photo: Path, tmp_path: Path) -> None
 
 
 def test_the_sample_scene_in_every_named_filter(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, run_here: RunHere, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from cnncli.cli import main
     from cnncli.ops import FILTERS
 
     small = tmp_path / "s.png"
     with Image.open(sample_image("scene.png")) as scene:
         scene.resize((64, 48)).save(small)
     for name in FILTERS:
-        with pytest.raises(SystemExit) as exit_info:
-            main(["convolve", str(small), "-f", name, "-q"])
-        assert exit_info.value.code == 0
+        assert run_here("convolve", str(small), "-f", name, "-q") == 0
         result = pixels(Path(capsys.readouterr().out.strip()))
         assert result.shape == (48, 64, 3)
         assert np.ptp(result) > 0

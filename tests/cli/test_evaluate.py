@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from cnncli.resources import sample_image, shipped_weights
+from tests.cli.conftest import pixels
 from tests.conftest import CliRunner
 
 pytestmark = pytest.mark.skipif(not shipped_weights().exists(), reason="no shipped weights")
@@ -90,6 +91,14 @@ def test_wrong_wishes_are_one_line(
     assert done.returncode == code
     [line] = done.stderr.splitlines()
     assert says in line
+
+
+def test_the_pixel_limit_holds_for_labelled_pictures_too(cli: CliRunner, labelled: Path) -> None:
+    small = [p for p in labelled.rglob("*.*") if pixels(p).shape[:2] == (28, 28)]
+    done = cli("evaluate", "--data", labelled, "--json", "--max-pixels", "784")
+    assert done.returncode == 0, done.stderr
+    assert 0 < json.loads(done.stdout)["n"] == len(small) < 13
+    assert done.stderr.count("raise it with --max-pixels") == 13 - len(small)
 
 
 def test_classes_that_the_network_does_not_know(cli: CliRunner, tmp_path: Path) -> None:

@@ -5,32 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from tests.cli.conftest import RunHere, pixels
 from tests.conftest import CliRunner
 
 PIXELS = np.random.default_rng(4).integers(0, 256, (5, 8, 3), np.uint8)
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "photo.png"
-    Image.fromarray(PIXELS).save(path)
-    return path
-
-
-def pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image)
-
-
-def run_here(arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    from cnncli.cli import main
-
-    monkeypatch.chdir(folder)
-    with pytest.raises(SystemExit) as exit_info:
-        main(["pool", *arguments])
-    return int(exit_info.value.code or 0)
 
 
 def test_defaults_keep_a_ragged_last_row(cli: CliRunner, photo: Path) -> None:
@@ -52,17 +31,14 @@ def test_defaults_keep_a_ragged_last_row(cli: CliRunner, photo: Path) -> None:
         (["--global", "--mode", "avg"], (1, 1)),
     ],
 )
-def test_sizes(
-    options: list[str], shape: tuple[int, int], photo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert run_here(["photo.png", "-o", "o.png", "-q", *options], photo.parent, monkeypatch) == 0
+def test_sizes(options: list[str], shape: tuple[int, int], photo: Path, run_here: RunHere) -> None:
+    assert run_here("pool", "photo.png", "-o", "o.png", "-q", *options) == 0
     assert pixels(photo.with_name("o.png")).shape[:2] == shape
 
 
 @pytest.mark.parametrize("mode", ["max", "avg", "min", "median", "l2", "sum"])
-def test_modes(mode: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["photo.png", "--mode", mode, "--edge", "drop", "-q"]
-    assert run_here(arguments, photo.parent, monkeypatch) == 0
+def test_modes(mode: str, photo: Path, run_here: RunHere) -> None:
+    assert run_here("pool", "photo.png", "--mode", mode, "--edge", "drop", "-q") == 0
     blocks = PIXELS[:4].reshape(2, 2, 4, 2, 3).astype(float)
     expected = {
         "max": blocks.max((1, 3)),
@@ -109,10 +85,11 @@ def test_bad_input_is_one_clear_line(
     code: int,
     words: str,
     photo: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    run_here: RunHere,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    assert run_here(arguments, photo.parent, monkeypatch) == code
+    assert photo.exists()
+    assert run_here("pool", *arguments) == code
     out, err = capfd.readouterr()
     assert out == ""
     assert err.startswith("error: ")
