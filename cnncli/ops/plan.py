@@ -77,6 +77,10 @@ class Response(NamedTuple):
 # separable term costs, fixed and for each tap. Measured on an AMD EPYC; only ratios matter.
 _CALL = {2: 0.06, 4: 0.12, 8: 0.25}
 _TOEPLITZ = {4: (0.4, 0.018), 8: (0.8, 0.036)}
+_FLOAT_IMAGE = {
+    4: 1.1,
+    8: 2.2,
+}  # more for floats: a search for NaN, and small tiles of wide samples
 _MANY_TAPS = 400  # beyond, one by one is never cheapest, and counting them costs time itself
 
 
@@ -138,6 +142,7 @@ def choose(
         return taps
     terms = sum_of_products(kernel, most=4)
     banded = _toeplitz_cost(terms, sums)
+    banded += _FLOAT_IMAGE[sums.itemsize] if image.dtype.kind == "f" else 0.0
     transformed = nanoseconds(size, taps.halo, sums)
     if cost <= min(banded, transformed) or not is_finite(image):
         return taps

@@ -148,8 +148,9 @@ def _is_binomial(weights: Array) -> bool:
 def _pair_sums(program: Program, source: Array, n: int, step: int, k: int, spare: bool) -> Array:
     """Record k - 1 sums of neighbours: [1 1] applied k - 1 times is a row of Pascal's triangle."""
     size = n + (k - 2) * step
-    total = source if spare else program.empty(size, source.dtype)
-    other = total if _may_read_ahead(source) else program.empty(size, source.dtype)
+    here = source if spare else program.empty(size, source.dtype)
+    ahead = _may_read_ahead(source)
+    total, other = (here, here) if ahead else (program.empty(size, source.dtype), here)
     for left in range(k - 2, -1, -1):
         m = n + left * step
         program.call(np.add, source[:m], source[step : step + m], total[:m])
