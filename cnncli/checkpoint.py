@@ -27,6 +27,7 @@ MAX_HEADER_BYTES = 4 << 20  # a header of 250 tensors and a long card is about 6
 MAX_TENSOR_BYTES = 1 << 30
 MAX_WEIGHT = 1e5  # trained ones stay below 100; a product of four such cannot overflow a float32
 MAX_NAME_LENGTH = 200
+MAX_EDGE = 4096  # of what a network is shown; where it averages, its tensors do not tell the size
 
 _RETRAIN = "name another file, or train one with cnncli train"
 
@@ -167,6 +168,8 @@ def _read(file: BinaryIO) -> Checkpoint:
     model = ModelConfig.from_dict(record["model"])
     preprocessing = Preprocessing.from_dict(record["preprocessing"])
     _check_shapes(shapes, tensor_shapes(model))
+    if max(model.height, model.width) > MAX_EDGE:
+        raise ValueError(f"it takes {model.height}x{model.width} pixels, more than {MAX_EDGE}")
     if not isinstance(record["classes"], list) or not isinstance(record["card"], dict):
         raise TypeError("its classes are no list or its card is no table")
     classes = tuple(_text(name) for name in record["classes"])

@@ -19,7 +19,7 @@ from cnncli.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from cnncli.config import ModelConfig, Preprocessing
+from cnncli.config import ModelConfig, ModelName, Preprocessing
 from cnncli.errors import CheckpointError
 
 
@@ -165,6 +165,29 @@ def test_a_wrong_header_is_refused_in_one_line(kind: str, tmp_path: Path) -> Non
     assert str(path) in text
     assert "\n" not in text
     assert "; " in text
+
+
+@pytest.mark.parametrize("name", ["deep", "resnet18", "mobilenet_v3_small"])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"height": 10**12}, "it takes 1000000000000x32 pixels, more than 4096"),
+        ({"height": 3}, "3x32 pixels are too few"),
+        ({"in_channels": 1}, "has the shape"),
+        ({"num_classes": 10**9}, "has the shape"),
+        ({"name": "simple"}, "unknown tensors"),
+    ],
+    ids=str,
+)
+def test_sizes_that_a_network_of_averages_does_not_tell_are_bounded(
+    name: ModelName, values: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.safetensors"
+    write_checkpoint(path, make(ModelConfig(name, 3, 32, 32, 4)))
+    edit(path, lambda header: edit_model(header, **values))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        read_checkpoint(path)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_missing_and_oversized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("w.safetensors:conv1", ("w.safetensors", "conv1", None, None)),
         ("a/w.pt:conv2:3", ("a/w.pt", "conv2", 3, None)),
         ("C:\\w.pth:conv2:3:1", ("C:\\w.pth", "conv2", 3, 1)),
+        ("w.safetensors:layer1.0.conv2:3", ("w.safetensors", "layer1.0.conv2", 3, None)),
     ],
 )
 def test_parse(text: str, expected: tuple[str, str, int | None, int | None]) -> None:

@@ -118,7 +118,7 @@ def train_here(request: Request, job: Job) -> None:
 def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", dict[str, Any]]:
     """Return the run, fresh or brought back, and what its data set was opened with."""
     from cnncli.architecture import describe
-    from cnncli.nn.device import claim_threads, pick_device
+    from cnncli.nn.device import claim_threads, pick_device, precision_for
     from cnncli.nn.pretrained import start_from
     from cnncli.nn.resume import read_state, restore
     from cnncli.nn.training import TrainingRun
@@ -150,6 +150,7 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
     seen = data.preprocessing
     model = ModelConfig(model_name, seen.channels, seen.height, seen.width, len(data.classes))
     describe(model)  # raises where the pictures are too small for it
+    config = replace(config, precision=precision_for(model.name, config.precision, device))
     workers = claim_threads(device, model.name, world.size)
     run = TrainingRun(model, data, config, device, world, workers)
     if record:

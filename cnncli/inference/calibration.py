@@ -35,14 +35,16 @@ def calibrate(
     Returns
     -------
     Checkpoint
-        The same weights; in the card ``temperature`` and ``doubt``.
+        The same weights; in the card ``temperature`` and, of the lesson's network, ``doubt``.
     """
     if len(labels) == 0:
         return checkpoint
     batch = to_network_input(pixels, checkpoint.preprocessing)
     hidden, logits = load_engine(checkpoint, engine, count=len(labels)).outputs(batch)
     card = {**checkpoint.card, "temperature": round(fit_temperature(logits, labels), 4)}
-    if doubt := fit_doubt(hidden, logits, labels):
+    # Of another network nobody asks it, and a thousand units of many classes fill a header.
+    known = checkpoint.model.name == "simple"
+    if known and (doubt := fit_doubt(hidden, logits, labels)):
         card["doubt"] = doubt.to_dict()
     return replace(checkpoint, card=card)
 

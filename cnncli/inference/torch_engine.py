@@ -9,7 +9,7 @@ from cnncli.checkpoint import Checkpoint
 
 Array = NDArray[np.float32]
 
-CHUNK = 512  # pictures at once: enough to keep every core busy, little memory
+CHUNK = 512  # pictures of 64x64 at once: enough to keep every core busy, little memory
 
 
 class TorchEngine:
@@ -60,13 +60,14 @@ class TorchEngine:
         import torch
 
         seen: list[Any] = []
+        chunk = max(1, min(CHUNK, CHUNK * 64 * 64 // (batch.shape[2] * batch.shape[3])))
         last = [layer for layer in self._model.modules() if isinstance(layer, torch.nn.Linear)][-1]
         hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].cpu()))
         try:
             with torch.inference_mode():
                 parts = [
-                    self._model(torch.from_numpy(batch[i : i + CHUNK]).to(self._device)).cpu()
-                    for i in range(0, max(len(batch), 1), CHUNK)
+                    self._model(torch.from_numpy(batch[i : i + chunk]).to(self._device)).cpu()
+                    for i in range(0, max(len(batch), 1), chunk)
                 ]
         finally:
             hook.remove()

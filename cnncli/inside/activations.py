@@ -103,8 +103,9 @@ def _hooked(checkpoint: Checkpoint, image: Array) -> list[Stage]:
     outputs = part_outputs(load_network(checkpoint), image, parts)
     names = [layer.name for layer in layers]
     stages = []
-    for position, (layer, (_, values)) in enumerate(zip(layers, outputs, strict=True)):
+    for position, (layer, (_, maps)) in enumerate(zip(layers, outputs, strict=True)):
         number = names[:position].count(layer.name) + 1 if names.count(layer.name) > 1 else ""
+        values = maps.reshape(-1) if maps.shape[1:] == (1, 1) else maps  # one value: a number
         signed = bool(values.min() < 0)
         kernels = _kernels(checkpoint, layer)
         stages.append(Stage(f"{layer.name}{number}", layer.operation, values, signed, kernels))

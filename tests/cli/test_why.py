@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cnncli.checkpoint import read_checkpoint
+from cnncli.config import PRETRAINED, ModelConfig, ModelName
 from cnncli.errors import DeviceError, UsageError
 from cnncli.images import read_picture
 from cnncli.inference import load_engine
 from cnncli.inside.occlusion import occlusion, patches, strongest_window
 from cnncli.nn.hires_cam import hires_cam
-from cnncli.nn.models import DeepCNN
+from cnncli.nn.models import DeepCNN, build_model
 from cnncli.nn.state_dict import load_network
 from cnncli.preprocess import prepare, to_network_input
 from cnncli.resources import sample_image, shipped_weights
@@ -114,6 +115,19 @@ def test_the_dense_part_alone_has_no_maps() -> None:
     dense = nn.Sequential(nn.Flatten(), two_maps()[2])
     with pytest.raises(DeviceError, match="no maps"):
         hires_cam(dense, np.zeros((1, 2, 4), np.float32), 1, BLACK)
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_maps_of_one_value_tell_no_places(name: ModelName) -> None:
+    black = np.zeros(3, np.float32)
+    draw = np.random.default_rng(0)
+    network = build_model(ModelConfig(name, 3, 64, 64, 4)).eval()
+    image = draw.normal(size=(3, 64, 64)).astype(np.float32)
+    assert hires_cam(network, image, 1, black).shape == (64, 64)
+    with pytest.raises(
+        DeviceError, match="for pictures of 32x30, and tell no places; use --method"
+    ):
+        hires_cam(network, image[:, :30, :32], 1, black)
 
 
 def test_where_nothing_is_nothing_decides() -> None:

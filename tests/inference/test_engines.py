@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cnncli.architecture import tensor_shapes
 from cnncli.checkpoint import Checkpoint, read_checkpoint
-from cnncli.config import ModelConfig, Preprocessing
+from cnncli.config import PRETRAINED, ModelConfig, ModelName, Preprocessing
 from cnncli.errors import DeviceError, UsageError
 from cnncli.images import read_picture
 from cnncli.inference import load_engine, softmax
@@ -20,13 +20,16 @@ from cnncli.preprocess import prepare, to_network_input
 from cnncli.resources import sample_image, shipped_weights
 
 
-def random_checkpoint(channels: int, height: int, width: int, classes: int) -> Checkpoint:
+def random_checkpoint(
+    channels: int, height: int, width: int, classes: int, name: ModelName = "simple"
+) -> Checkpoint:
     random = np.random.default_rng(height * width + classes)
-    model = ModelConfig("simple", channels, height, width, classes)
+    model = ModelConfig(name, channels, height, width, classes)
     tensors = {
-        name: (random.normal(size=shape) / np.sqrt(np.prod(shape[1:]) or 1)).astype(np.float32)
-        for name, shape in tensor_shapes(model).items()
+        key: (random.normal(size=shape) / np.sqrt(np.prod(shape[1:]) or 1)).astype(np.float32)
+        for key, shape in tensor_shapes(model).items()
     }
+    tensors |= {key: np.ones_like(value) for key, value in tensors.items() if "running_var" in key}
     half = (0.5,) * channels
     settings_ = Preprocessing("none", height, width, channels, half, half)
     return Checkpoint(model, tuple(map(str, range(classes))), settings_, tensors)
@@ -95,6 +98,23 @@ def test_numpy_refuses_what_it_cannot_run_in_one_line() -> None:
     other = SimpleNamespace(model=SimpleNamespace(name="resnet"), card={}, tensors={})
     with pytest.raises(DeviceError, match="cannot run the model 'resnet'; use --engine torch"):
         load_engine(other, "numpy")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_other_networks_are_left_to_torch(name: ModelName, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = random_checkpoint(3, 40, 33, 4, name)
+    with pytest.raises(DeviceError, match=f"cannot run the model '{name}'; use --engine torch"):
+        load_engine(checkpoint, "numpy")
+    batch = np.random.default_rng(0).normal(size=(3, 3, 40, 33)).astype(np.float32)
+    engine = load_engine(checkpoint)
+    assert engine.name == "torch"
+    hidden, logits = engine.outputs(batch)
+    assert hidden.shape == (3, 512 if name == "resnet18" else 1024)
+    last = list(tensor_shapes(checkpoint.model))[-2:]
+    weight, bias = (checkpoint.tensors[key] for key in last)
+    np.testing.assert_allclose(hidden @ weight.T + bias, logits, rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr("cnncli.inference.torch_engine.CHUNK", 1)  # one picture at a time
+    np.testing.assert_allclose(engine.outputs(batch)[1], logits, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("count", "name"), [(1, "numpy"), (1_000, "numpy"), (1_000_000, "torch")])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cnncli.errors import DeviceError
-from cnncli.nn.device import has_fast_bf16, pick_device, use_bf16
+from cnncli.nn.device import has_fast_bf16, pick_device, precision_for, use_bf16
 
 
 def test_auto_and_cpu() -> None:
@@ -33,3 +33,11 @@ def test_precision() -> None:
     assert not has_fast_bf16(torch.device("mps"))
     with pytest.raises(DeviceError, match="--precision fp32"):
         use_bf16("bf16", torch.device("mps"))
+
+
+def test_kernels_of_one_map_are_learned_in_float32_on_a_cpu() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert precision_for("mobilenet_v3_small", "auto", cpu) == "fp32"
+    assert precision_for("mobilenet_v3_small", "auto", gpu) == "auto"
+    assert precision_for("mobilenet_v3_small", "bf16", cpu) == "bf16"
+    assert precision_for("resnet18", "auto", cpu) == "auto"
