@@ -89,14 +89,15 @@ def our_worker(case: Results, images: int) -> float:
 
     import torch
 
-    from cnncli.config import RECIPES, ModelConfig, batch_size_for, data_folder
+    from cnncli.config import RECIPES, ModelConfig, data_folder, suited_to
     from cnncli.nn.datasets import open_data
     from cnncli.nn.device import claim_threads
     from cnncli.nn.training import TrainingRun
 
-    batch = case.get("batch", batch_size_for(MNIST_PICTURES))
+    recipe = suited_to(RECIPES["fast"], MNIST_PICTURES)
+    batch = case.get("batch", recipe.batch_size)
     config = replace(
-        RECIPES["fast"],
+        recipe,
         batch_size=batch,
         augment=case.get("augment", True),
         precision=case.get("precision", "auto"),

@@ -6,7 +6,7 @@ checkpoint can carry them and prediction needs no flags.
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -159,6 +159,15 @@ class Augmentation(_Record):
     thin: float = 0.0
     flip: bool = False
 
+    def scaled(self, share: float) -> "Augmentation":
+        """Return the same with every bound that much as far; the mirror stays."""
+        bounds = {
+            field.name: getattr(self, field.name) * share
+            for field in fields(self)
+            if field.name != "flip"
+        }
+        return replace(self, **bounds)
+
 
 AUGMENTATIONS = {
     "digit": Augmentation(shift=2.0, scale=0.12, rotation=12.0, shear=8.0, thicken=0.8, thin=0.5),
@@ -236,18 +245,30 @@ RECIPES = {
 }
 
 
-def batch_size_for(pictures: int) -> int:
-    """Return the fast recipe's batch size for a number of training pictures.
+def suited_to(config: TrainConfig, pictures: int) -> TrainConfig:
+    """Return the fast recipe with the batch size and the rate that suit a number of pictures.
 
-    Few pictures need smaller batches to get enough steps, about 32 an epoch or more; many need
-    fewer steps than they give, and larger batches are faster.
+    Few pictures need smaller batches to get enough steps, about 32 an epoch or more. Many give
+    more steps than they need: larger batches are faster, and learn with a higher rate. The
+    figures were chosen on held-out MNIST images (25 runs, by calibrated log loss).
 
-    >>> [batch_size_for(count) for count in (500, 2250, 5000, 54000)]
+    Parameters
+    ----------
+    config
+        The recipe.
+    pictures
+        To learn from.
+
+    Examples
+    --------
+    >>> [suited_to(TrainConfig(), count).batch_size for count in (500, 2250, 5000, 54000)]
     [32, 64, 128, 256]
     """
-    default = RECIPES["fast"].batch_size
-    limits = {2048: 32, 4096: 64, 20_000: default}
-    return next((size for limit, size in limits.items() if pictures < limit), 2 * default)
+    if pictures >= 20_000:
+        return replace(config, batch_size=256, lr=0.008, weight_decay=0.1)
+    limits = {2048: 32, 4096: 64}
+    size = next((size for limit, size in limits.items() if pictures < limit), config.batch_size)
+    return replace(config, batch_size=size)
 
 
 def data_folder() -> Path:

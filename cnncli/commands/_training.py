@@ -23,8 +23,8 @@ from cnncli.config import (
     ModelName,
     RecipeName,
     TrainConfig,
-    batch_size_for,
     data_folder,
+    suited_to,
 )
 from cnncli.errors import UsageError
 from cnncli.files import atomic_write
@@ -67,12 +67,15 @@ class Request:
     given: frozenset[str]
     pretrained: bool = False
 
-    def config(self) -> TrainConfig:
-        """Return the recipe with the options in it."""
-        chosen = {name: value for name, value in self.options.items() if value is not None}
+    def config(self, pictures: int = 0) -> TrainConfig:
+        """Return the recipe with the options in it, suited to a number of pictures if given."""
+        recipe = RECIPES[self.recipe]
+        if pictures and self.recipe == "fast" and self.options["batch_size"] is None:
+            recipe = suited_to(recipe, pictures)
         if self.pretrained:
-            chosen.setdefault("lr", FINE_TUNING_LR)
-        return replace(RECIPES[self.recipe], **chosen)
+            recipe = replace(recipe, lr=FINE_TUNING_LR)
+        chosen = {name: value for name, value in self.options.items() if value is not None}
+        return replace(recipe, **chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +146,8 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
     learned = {} if record else _learned_elsewhere(opened_with, model_name, world)
     data = _open(opened_with, config, world)
     opened_with["data"] = data.name
-    if not record and request.options["batch_size"] is None and request.recipe == "fast":
-        config = replace(config, batch_size=batch_size_for(len(data.train)))
+    if not record:
+        config = request.config(len(data.train))
     if job.dry_run:
         data, config = _one_batch(data, config), replace(config, epochs=1)
     seen = data.preprocessing

@@ -29,6 +29,7 @@ from cnncli.nn.optimizers import Optimizer
 from cnncli.nn.schedule import learning_rate
 from cnncli.nn.splits import Split
 
+LAST_VARIETY = 0.25
 _EPOCH_SEEDS = 1_000_003  # a prime: seeds of different runs meet in no epoch that one would train
 
 
@@ -227,9 +228,19 @@ class TrainingRun:
         order = torch.randperm(count, generator=generator)
         if self.augmentation is None:
             return order.to(self.device), None
-        drawn = draw_variations(count, height, width, self.augmentation, generator)
+        bounds = self.augmentation.scaled(self._variety())
+        drawn = draw_variations(count, height, width, bounds, generator)
         moved = Variations(drawn.theta.to(self.device), drawn.stroke.to(self.device))
         return order.to(self.device), moved
+
+    def _variety(self) -> float:
+        """Return how far pictures vary in this epoch: from all the way to a quarter in the last.
+
+        Strong variation teaches what does not matter, weak variation what pictures look like:
+        ending weak had the lowest log loss on held-out MNIST images, in short runs and in long.
+        """
+        done = self.epoch / max(1, self.config.epochs - 1)
+        return 1 + (LAST_VARIETY - 1) * done
 
     def _step(
         self, batch: Tensor, order: Tensor, variations: Variations | None, crew: Executor
