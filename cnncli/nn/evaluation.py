@@ -10,7 +10,7 @@ from torch.nn import functional
 from cnncli.config import Preprocessing
 from cnncli.nn.splits import Split
 
-BATCH = 500  # pictures at once: their maps stay in the processor's cache, more do not
+PIXELS = 500 * 28 * 28  # at once: their maps stay in the processor's cache, those of more do not
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ def logits_of(
         float32, ``(N, num_classes)``, on the CPU.
     """
     network.eval()
+    height, width = images.shape[2:]
+    batches = torch.split(images, max(1, PIXELS // (height * width)))
 
     def ask(batch: Tensor) -> Tensor:
         with torch.inference_mode():  # a mode of the thread that sets it
@@ -79,7 +81,7 @@ def logits_of(
             return logits
 
     with ThreadPoolExecutor(workers) as crew:
-        return torch.cat(list(crew.map(ask, torch.split(images, BATCH)))).cpu()
+        return torch.cat(list(crew.map(ask, batches))).cpu()
 
 
 def measure(logits: Tensor, labels: Tensor) -> Metrics:

@@ -279,7 +279,6 @@ def test_the_history_is_a_table(trained: TrainingRun, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the shipped weights reach 99.56 %; the aim is 99.6 %")
 def test_the_shipped_weights_are_as_good_as_their_card_says(mnist_folder: Path) -> None:
     from cnncli.resources import shipped_weights
 
