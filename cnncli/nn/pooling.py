@@ -1,7 +1,7 @@
-"""2x2 max pooling, several times as fast on a CPU as torch's own, which notes every place.
+"""2x2 max pooling on a CPU without noting every maximum's place, as torch's own does.
 
-Half of a small network's time would go there: on two cores, pooling and ReLU of SimpleCNN's two
-layers take 25 microseconds a picture and training step with torch's kernels and 10 with these.
+That makes evaluation of SimpleCNN about twice as fast, and saves 3 to 5 % of a training step
+(one and two threads, batches of 128 a thread, medians of 8 alternating rounds).
 """
 
 from typing import Any
