@@ -48,10 +48,14 @@ def stand_for_several(arguments: Sequence[str]) -> bool:
     >>> stand_for_several(["a.png"]), stand_for_several(["*.png"])
     (False, True)
     """
-    return any(
-        path.is_dir() or (glob.has_magic(str(path)) and not path.exists())
-        for path in (_home(Path(argument)) for argument in arguments)
-    )
+    return any(_stands_for_several(_home(Path(argument))) for argument in arguments)
+
+
+def _stands_for_several(path: Path) -> bool:
+    try:
+        return path.is_dir() or (glob.has_magic(str(path)) and not path.exists())
+    except OSError:  # a name that is too long: reading it will tell
+        return False
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
