@@ -335,9 +335,9 @@ def _train(run: "TrainingRun", job: Job, opened_with: Mapping[str, Any], started
             keeper.state()
             if not run.best:
                 keeper.weights()
-            if signals:
+            if signals or not _is_past(deadline):  # else another process was told to stop
                 _say_interrupted(run, job)
-                raise typer.Exit(128 + signals[0]) from None
+                raise typer.Exit(128 + (signals[0] if signals else signal.SIGINT)) from None
             notice(f"note: --max-minutes {job.max_minutes:g} is over in epoch {run.epoch + 1}")
         except DivergedError as error:
             kept = f"{job.out} keeps epoch {run.best_epoch}" if run.best else "no epoch is kept"

@@ -123,6 +123,25 @@ def test_a_signal_then_resume_goes_on(cli: CliRunner, tmp_path: Path, number: in
     assert [row.split(",")[0] for row in history[1:]] == [str(n) for n in range(1, 7)]
 
 
+def test_a_stop_that_another_process_asked_for_is_an_interruption(tmp_path: Path) -> None:
+    """With torchrun a signal may reach one process only; the others hear of it after the step."""
+    program = (
+        "import sys\nfrom cnncli.cli import main\nfrom cnncli.nn.distributed import World\n"
+        "World.any = lambda *_: True\nmain(sys.argv[1:])\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, *RUN],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert run.returncode == 130, run.stderr
+    assert "with --resume goes on" in run.stderr
+    assert "--max-minutes" not in run.stderr
+
+
 def test_a_time_limit_ends_with_a_result(cli: CliRunner) -> None:
     run = cli("train", "--data", "digits", "--epochs", "5000", "--max-minutes", "0.05")
     assert run.returncode == 0, run.stderr
