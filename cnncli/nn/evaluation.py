@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -37,11 +38,19 @@ def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     torch.Tensor
         float32, ``(N, C, H, W)``, channels last in memory: what convolutions on a CPU like best.
     """
-    std = torch.tensor(preprocessing.std, device=images.device)[:, None, None]
-    mean = torch.tensor(preprocessing.mean, device=images.device)[:, None, None]
+    factor, offset = _scales(preprocessing, images.device)
     # In place on a fresh float tensor: one pass over the batch each, no temporary.
-    scaled = images.float().mul(1 / (255 * std)).sub_(mean / std)
+    scaled = images.float().mul(factor).sub_(offset)
     return scaled.contiguous(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=8)
+def _scales(preprocessing: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return factor and offset of each channel; kept, as a copy to a GPU makes it wait."""
+    with torch.inference_mode(mode=False):  # the same tensors serve training
+        std = torch.tensor(preprocessing.std, device=device)[:, None, None]
+        mean = torch.tensor(preprocessing.mean, device=device)[:, None, None]
+        return 1 / (255 * std), mean / std
 
 
 def logits_of(

@@ -41,13 +41,13 @@ class Optimizer:
         self.state: list[dict[str, Tensor]] = []
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
+    def step(self, rate: float | Tensor) -> None:
         """Update every parameter once, all in one call (torch's fused form), and drop gradients.
 
         Parameters
         ----------
         rate
-            Learning rate of this step.
+            Learning rate of this step; a float32 tensor ``()`` where it is on the device.
         """
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         if not self.state:
@@ -86,7 +86,7 @@ class Optimizer:
     def _all(self, name: str) -> list[Tensor]:
         return [tensors[name] for tensors in self.state]
 
-    def _adam(self, gradients: list[Tensor], rate: float) -> None:
+    def _adam(self, gradients: list[Tensor], rate: float | Tensor) -> None:
         update = adamw if self.config.optimizer == "adamw" else adam
         update(
             list[Tensor](self.parameters),
@@ -108,7 +108,7 @@ class Optimizer:
             maximize=False,
         )
 
-    def _sgd(self, gradients: list[Tensor], rate: float) -> None:
+    def _sgd(self, gradients: list[Tensor], rate: float | Tensor) -> None:
         sgd(
             list[Tensor](self.parameters),
             gradients,

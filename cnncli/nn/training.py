@@ -26,6 +26,7 @@ from cnncli.nn.distributed import World
 from cnncli.nn.evaluation import Metrics, logits_of, normalise
 from cnncli.nn.models import build_model
 from cnncli.nn.optimizers import Optimizer
+from cnncli.nn.replay import Plan, Recorded, whole_step
 from cnncli.nn.schedule import learning_rate
 from cnncli.nn.splits import Split
 
@@ -118,6 +119,30 @@ class TrainingRun:
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
         self.reports: list[EpochReport] = []
+        self.plan: Plan | None = None
+        if device.type == "cuda" and self.world.size == 1:
+            self.plan_ahead(Recorded)
+
+    def plan_ahead(self, record: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
+        """Keep all that full batches need on the device, so that steps need no word from here.
+
+        Parameters
+        ----------
+        record
+            Makes a step that is launched as a whole out of one that is not.
+        """
+        steps = range(self.total_steps)
+        averaged = _floats(self.averaged) if self.averaged is not self.network else []
+        self.plan = Plan(
+            len(self.train),
+            self.config.batch_size,
+            [self._rate(step) for step in steps],
+            [self._share(step) for step in steps],
+            self.device,
+        )
+        networks = averaged, _floats(self.network)
+        step = partial(whole_step, self.plan, self._learn, self.totals, self.optimizer, *networks)
+        self._planned_step = record(step)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -165,6 +190,8 @@ class TrainingRun:
         while self.epoch < self.config.epochs and not self._is_out_of_patience():
             start, first = time.perf_counter(), self.position
             self._finish_epoch(on_step, should_stop)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)  # launches are done ahead of the GPU
             trained = time.perf_counter() - start
             yield self._close_epoch(start, (len(self.train) - first) / trained)
 
@@ -210,10 +237,17 @@ class TrainingRun:
         order, variations = self._plan_epoch()
         size = self.config.batch_size
         self.parallel.train()
+        if self.plan:
+            self.plan.begin(order, variations, self.position, self.steps)
         with ThreadPoolExecutor(self.workers) as crew:
             while self.position < len(self.train):
                 end = min(self.position + size, len(self.train))
-                self._step(torch.arange(self.position, end), order, variations, crew)
+                if self.plan and end - self.position == size:
+                    self._planned_step()
+                    self.steps += 1
+                else:
+                    rows = torch.arange(self.position, end, device=self.device)
+                    self._step(rows, order, variations, crew)
                 self.position = end
                 if on_step:
                     on_step(-(-end // size), self.steps_per_epoch)
@@ -246,7 +280,7 @@ class TrainingRun:
         self, batch: Tensor, order: Tensor, variations: Variations | None, crew: Executor
     ) -> None:
         """Learn from the pictures at the positions `batch` of the epoch's order."""
-        rows = self.world.share(batch).to(self.device)
+        rows = self.world.share(batch)
         learn = partial(self._learn, order, variations)
         if self.workers == 1:
             loss, right = learn(rows)
@@ -319,15 +353,23 @@ class TrainingRun:
         return warp(vary_strokes(images, stroke), theta)
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+        # Without a cache: each weight is used once, and what is recorded must not outlive itself.
+        enabled = self.bf16
+        return torch.autocast(self.device.type, torch.bfloat16, enabled, cache_enabled=False)
 
     def _average(self) -> None:
         if self.averaged is self.network:
             return
-        # The first weights are no worth keeping: the decay grows towards its final value.
-        decay = min(self.config.ema_decay, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            torch._foreach_lerp_(_floats(self.averaged), _floats(self.network), 1 - decay)
+            share = self._share(self.steps - 1)
+            torch._foreach_lerp_(_floats(self.averaged), _floats(self.network), share)
+
+    def _share(self, step: int) -> float:
+        """Return how far the averaged weights follow after a step.
+
+        The first weights are not worth keeping: the decay grows towards its final value.
+        """
+        return 1 - min(self.config.ema_decay, (2 + step) / (11 + step))
 
     def _close_epoch(self, start: float, images_per_second: float) -> EpochReport:
         loss, right = (self.world.sum(self.totals.clone()) / len(self.train)).tolist()
