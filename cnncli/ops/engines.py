@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cnncli.ops.caches import second_level_cache
 from cnncli.ops.factors import Product, product
 from cnncli.ops.finish import Finish, record_real
 from cnncli.ops.kernels import Combine
@@ -16,10 +17,12 @@ Array = npt.NDArray[Any]
 
 FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 
-# Samples of a tile of 16 bits each, fewer of wider ones. Two or three such buffers stay in a
-# third-level cache, which keeps up with these sums; shorter tiles read the image and write the
-# result in so many starts that memory never reaches its speed.
-TILE = 1_000_000
+# Samples of a tile of 16 bits each, fewer of wider ones. Two or three buffers of a small tile stay
+# in a second-level cache of 2 MiB. Those of a large one stay in a third-level cache, which keeps up
+# with these sums where it is near. Several threads take large tiles on every machine: each call
+# needs Python's lock for a moment, and waiting for it costs more than the cache saves.
+SMALL_TILE, LARGE_TILE = 250_000, 1_000_000
+ROOMY = 2 << 20  # bytes of a core's second-level cache from which small tiles are worth while
 
 
 class Recorded(NamedTuple):
@@ -39,6 +42,10 @@ class Engine(Protocol):
     @property
     def halo(self) -> tuple[int, int]:
         """Rows and pixels that a tile needs beyond its own."""
+
+    @property
+    def alone(self) -> int:
+        """Samples for one thread, below which another costs more than it saves."""
 
     def planar(self, channels: int) -> bool:
         """Whether channels are loaded one by one."""
@@ -84,13 +91,20 @@ class Taps(NamedTuple):
         kh, kw = self.kernels[0].shape
         return self.dilation[0] * (kh - 1), self.dilation[1] * (kw - 1)
 
+    @property
+    def alone(self) -> int:
+        """Samples for one thread: many, as each takes little time."""
+        return 1_000_000
+
     def planar(self, channels: int) -> bool:  # noqa: ARG002
         """Whether to take channels apart: never."""
         return False
 
     def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:
         """Return full-width tiles, or narrower ones where a few rows are too many samples."""
-        room = TILE * 2 // (self.dtype.itemsize * len(self.kernels))
+        small = threads == 1 and second_level_cache() >= ROOMY
+        samples = SMALL_TILE if small else LARGE_TILE
+        room = samples * 2 // (self.dtype.itemsize * len(self.kernels))
         room = min(room, max(16384, rows * columns * channels // (2 * threads)))
         down, across = self.halo
         tall = room // ((columns + across) * channels)

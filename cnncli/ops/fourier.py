@@ -55,6 +55,11 @@ class Fourier(NamedTuple):
         kh, kw = self.kernel.shape
         return self.dilation[0] * (kh - 1), self.dilation[1] * (kw - 1)
 
+    @property
+    def alone(self) -> int:
+        """Samples for one thread: few, as each takes much time."""
+        return 300_000
+
     def planar(self, channels: int) -> bool:  # noqa: ARG002
         """Whether to take channels apart: never; the transforms do, on their way in and out."""
         return False

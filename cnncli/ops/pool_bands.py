@@ -6,13 +6,16 @@ never taken apart.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from cnncli.ops.caches import second_level_cache
 from cnncli.ops.dtypes import result_dtype, value_range
+from cnncli.ops.engines import ROOMY
 from cnncli.ops.finish import narrowest
 from cnncli.ops.program import Arena, Program, neighbours
 from cnncli.ops.ranges import to_pixels
@@ -22,8 +25,10 @@ from cnncli.ops.tiles import processors, share
 Array = npt.NDArray[Any]
 
 _LITTLE_ENDIAN = sys.byteorder == "little"
-_BAND = 2_000_000  # bytes of a band's reduced rows: shorter ones keep memory from its full speed
-_SMALL = 200_000  # samples below which a second thread costs more than it saves
+# Bytes of a band's reduced rows. Small ones stay in a roomy second-level cache; large ones let
+# memory reach its full speed, and threads meet seldom: see `engines.SMALL_TILE`.
+_SMALL_BAND, _LARGE_BAND = 500_000, 2_000_000
+_ALONE = 1_500_000  # samples for one thread, below which another costs more than it saves
 
 
 class Band(NamedTuple):
@@ -107,17 +112,21 @@ def pool_bands(
     out = np.empty((spans[0].count, spans[1].count, channels), kind)
     sums = _sums_type(image, spans, mode)
     bands = Bands(rows, channels, spans, mode, sums, out, kind == natural)
-    work = _cut(bands, threads or processors())
-    crew = min(threads or processors(), len(work), max(1, image.size // _SMALL))
+    crew = min(threads or processors(), max(1, image.size // _ALONE))
+    work = _cut(bands, crew)
+    crew = min(crew, len(work))
 
-    def make(arena: Arena) -> Callable[[Band], None]:
-        def pool(band: Band) -> None:
-            _pool(bands, band, Program(arena))
-            arena.rewind()
+    @contextmanager
+    def lend() -> Iterator[Callable[[Band], None]]:
+        with Arena.borrowed() as arena:
 
-        return pool
+            def pool(band: Band) -> None:
+                _pool(bands, band, Program(arena))
+                arena.rewind()
 
-    share(make, work, crew)
+            yield pool
+
+    share(lend, work, crew)
     return out.reshape(spans[0].count, spans[1].count, *image.shape[2:])
 
 
@@ -148,7 +157,9 @@ def _sums_type(image: Array, spans: tuple[Span, Span], mode: str) -> np.dtype[An
 def _cut(bands: Bands, threads: int) -> list[Band]:
     """Cut the outputs into bands of about equal work, each within one run of windows."""
     down = bands.spans[0]
-    each = max(1, _BAND // (bands.line * bands.channels * bands.sums.itemsize))
+    small = threads == 1 and second_level_cache() >= ROOMY
+    size = _SMALL_BAND if small else _LARGE_BAND
+    each = max(1, size // (bands.line * bands.channels * bands.sums.itemsize))
     count = -(-down.count // each)
     if threads > 1:
         count = max(count, 4 * threads)

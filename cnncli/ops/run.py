@@ -11,10 +11,12 @@ from cnncli.ops.dtypes import is_finite, response_range, value_range
 from cnncli.ops.engines import Engine, Taps
 from cnncli.ops.finish import Finish, exact, narrowest, record_exact, record_real
 from cnncli.ops.kernels import Combine
+from cnncli.ops.machines import Recorder
 from cnncli.ops.plan import Plan, Response, choose, explain, understand
 from cnncli.ops.program import Program
+from cnncli.ops.sinks import PixelSink, RangeSink
 from cnncli.ops.source import Source
-from cnncli.ops.tiles import PixelSink, RangeSink, Recorder, run_tiles
+from cnncli.ops.tiles import run_tiles
 from cnncli.ops.windows import Border, Pair, output_size, pads, parse_border, parse_pair
 
 Array = npt.NDArray[Any]

@@ -95,6 +95,8 @@ def parse_pair(value: str | Pair, name: str, least: int = 1) -> tuple[int, int]:
     >>> parse_pair("2x3", "stride")
     (2, 3)
     """
+    if type(value) is int and value >= least:
+        return value, value  # at once: a small image is filtered in the time of a few checks
     parts: Sequence[Any]
     if isinstance(value, str):
         parts = value.lower().split("x")

@@ -12,9 +12,11 @@ from cnncli.errors import ShapeError, UsageError
 from cnncli.ops import FILTERS, NamedKernel, correlate2d, filter_image, pool2d, to_pixels
 from cnncli.ops import engines as engines_module
 from cnncli.ops import pool_bands as pool_module
-from cnncli.ops import tiles as tiles_module
+from cnncli.ops.engines import Taps
 from cnncli.ops.factors import column_and_row, product_and_centre, sum_of_products
 from cnncli.ops.finish import Exact
+from cnncli.ops.fourier import Fourier
+from cnncli.ops.toeplitz import Toeplitz
 from tests.ops.reference import correlate_loops
 
 RNG = np.random.default_rng(5)
@@ -54,10 +56,13 @@ def small_tiles(monkeypatch):
     """Make tiles tiny and threads eager, so that a small image has many of both."""
 
     def shrink(samples):
-        monkeypatch.setattr(tiles_module, "_SMALL", 1)
-        monkeypatch.setattr(pool_module, "_SMALL", 1)
-        monkeypatch.setattr(engines_module, "TILE", samples)
-        monkeypatch.setattr(pool_module, "_BAND", samples)
+        for engine in (Taps, Toeplitz, Fourier):
+            monkeypatch.setattr(engine, "alone", 1)
+        monkeypatch.setattr(pool_module, "_ALONE", 1)
+        monkeypatch.setattr(engines_module, "SMALL_TILE", samples)
+        monkeypatch.setattr(engines_module, "LARGE_TILE", samples)
+        monkeypatch.setattr(pool_module, "_SMALL_BAND", samples)
+        monkeypatch.setattr(pool_module, "_LARGE_BAND", samples)
 
     return shrink
 
@@ -199,7 +204,8 @@ def test_channels_do_not_meet(name, border):
 
 @pytest.mark.parametrize("rows", [1, 9, 10, 11, 99])
 def test_tiles_are_about_equally_tall(rows, monkeypatch):
-    monkeypatch.setattr(engines_module, "TILE", 10 * 102)
+    monkeypatch.setattr(engines_module, "SMALL_TILE", 10 * 102)
+    monkeypatch.setattr(engines_module, "LARGE_TILE", 10 * 102)
     tall, wide = engines_module.Taps((np.ones((3, 3), int),), np.dtype("int16"), (1, 1)).tile(
         rows, 100, 1, 1
     )
