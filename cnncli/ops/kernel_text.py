@@ -60,7 +60,11 @@ def parse_signal(text: str) -> Array:
     KernelError
         If there are several rows or :func:`parse_kernel` cannot read it.
     """
-    matrix = parse_kernel(text)
+    try:
+        matrix = parse_kernel(text)
+    except KernelError as error:
+        what = str(error).rpartition("; ")[0].replace("kernel", "signal")
+        raise KernelError(f"{what}; write one row, as 1,0,2,3,1,0,1") from None
     if matrix.shape[0] != 1:
         raise KernelError(f"signal has {matrix.shape[0]} rows; give one row, as 1,0,2,3,1,0,1")
     row: Array = matrix[0]

@@ -30,6 +30,9 @@ _FOREIGN_NAMES = {
 }
 
 
+FARTHEST = 1e12  # of a constant around a picture: its products with weights stay in 64 bits
+
+
 class Border(NamedTuple):
     """What lies outside the picture.
 
@@ -79,6 +82,8 @@ def parse_border(border: str | Border) -> Border:
         value = float("nan")
     if name != "constant" or not np.isfinite(value):
         raise UsageError(f"border {border!r} is unknown; only constant takes a number, as :128")
+    if abs(value) > FARTHEST:
+        raise UsageError(f"border {border!r} is out of reach; give a number up to {FARTHEST:g}")
     return Border("constant", value)
 
 

@@ -115,3 +115,5 @@ def test_signal():
     assert parse_signal("1,0,2,3,1,0,1").tolist() == [1, 0, 2, 3, 1, 0, 1]
     with pytest.raises(KernelError, match="signal has 2 rows"):
         parse_signal("1;2")
+    with pytest.raises(KernelError, match="'nan' in the signal is not a number; write one row"):
+        parse_signal("1,nan")

@@ -45,6 +45,7 @@ def test_parse_border(text, expected):
         ("bent", "use valid, reflect, symmetric, edge, constant, wrap"),
         ("constant:", "only constant takes a number"),
         ("constant:nan", "only constant takes a number"),
+        ("constant:-1e300", "'constant:-1e300' is out of reach; give a number up to 1e.12"),
         ("edge:3", "only constant takes a number"),
     ],
 )
