@@ -63,7 +63,7 @@ def parse_signal(text: str) -> Array:
     try:
         matrix = parse_kernel(text)
     except KernelError as error:
-        what = str(error).rpartition("; ")[0].replace("kernel", "signal")
+        what = str(error).partition("; ")[0].replace("kernel", "signal")
         raise KernelError(f"{what}; write one row, as 1,0,2,3,1,0,1") from None
     if matrix.shape[0] != 1:
         raise KernelError(f"signal has {matrix.shape[0]} rows; give one row, as 1,0,2,3,1,0,1")
