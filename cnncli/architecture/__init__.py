@@ -15,7 +15,7 @@ __all__ = ["Layer", "Shape", "describe", "tensor_shapes"]
 CONV1_CHANNELS = 16  # the lesson's numbers
 CONV2_CHANNELS = 32
 HIDDEN_UNITS = 128
-DEEP_WIDTH = 32
+DEEP_WIDTH = 48
 # From 17 pixels the last stage's first kernels are laid on 2x2 values; on one, all but their middle
 # would see nothing but the zeros around it.
 LEAST_FOR_FIVE_HALVINGS = 17
@@ -64,6 +64,7 @@ def _deep(config: ModelConfig) -> list[Layer]:
     width = DEEP_WIDTH
     half = (config.height // 2, config.width // 2)
     quarter = (config.height // 4, config.width // 4)
+    eighth = (config.height // 8, config.width // 8)
     head = linear("head", 4 * width, config.num_classes, "fully connected")
     return [
         _block("stem", config.in_channels, (width, config.height, config.width), 3),
@@ -72,8 +73,9 @@ def _deep(config: ModelConfig) -> list[Layer]:
         _block("residual1.block", 2 * width, (2 * width, *half), 12),
         Layer("pool", "2x2 max pooling", (2 * width, *quarter), receptive_field=14),
         _block("widen2", 2 * width, (4 * width, *quarter), 22),
-        _block("residual2.block", 4 * width, (4 * width, *quarter), 30),
-        Layer("mean", "average over the picture", (4 * width,)),
+        Layer("pool", "2x2 max pooling", (4 * width, *eighth), receptive_field=26),
+        _block("residual2.block", 4 * width, (4 * width, *eighth), 42),
+        Layer("max", "maximum over the picture", (4 * width,)),
         head,
     ]
 
@@ -110,7 +112,7 @@ def describe(config: ModelConfig) -> list[Layer]:
 
 def _least_size(config: ModelConfig) -> tuple[int, str]:
     if config.name in ("simple", "deep"):
-        return 4, "two poolings"
+        return (4, "two poolings") if config.name == "simple" else (8, "three poolings")
     return LEAST_FOR_FIVE_HALVINGS, f"{config.name}, which halves them five times"
 
 

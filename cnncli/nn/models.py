@@ -85,9 +85,9 @@ class Residual(nn.Module):
 class DeepCNN(nn.Module):
     """Build a small residual network for accuracy.
 
-    Conv-norm-activation blocks, three poolings' worth of scales, one residual block a scale
-    (the layout of D. Page's ResNet-9, 2018), global average pooling instead of large fully
-    connected layers (Lin, Chen, Yan 2013).
+    Conv-norm-activation blocks, four scales, of which the second and the last have a residual
+    block, and the maximum of each map at the end (the layout of D. Page's ResNet-9, 2018): one
+    number a map instead of large fully connected layers (Lin, Chen, Yan 2013).
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class DeepCNN(nn.Module):
     num_classes
         Number of outputs.
     width
-        Channels of the first block; each of the two next scales doubles them.
+        Channels of the first block; each of the two next ones that widen doubles them.
     """
 
     def __init__(self, in_channels: int, num_classes: int, width: int = DEEP_WIDTH) -> None:
@@ -113,8 +113,8 @@ class DeepCNN(nn.Module):
         """Return the logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
         x = rectified_pool(self.stem(images), self.pool)  # (N, w, H/2, W/2)
         x = rectified_pool(self.residual1(self.widen1(x)), self.pool)  # (N, 2w, H/4, W/4)
-        x = self.residual2(self.widen2(x))  # (N, 4w, H/4, W/4)
-        logits: Tensor = self.head(x.mean((2, 3)))  # (N, num_classes)
+        x = rectified_pool(self.widen2(x), self.pool)  # (N, 4w, H/8, W/8)
+        logits: Tensor = self.head(self.residual2(x).amax((2, 3)))  # (N, num_classes)
         return logits
 
 

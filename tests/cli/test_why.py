@@ -18,7 +18,7 @@ from cnncli.images import read_picture
 from cnncli.inference import load_engine
 from cnncli.inside.occlusion import occlusion, patches, strongest_window
 from cnncli.nn.hires_cam import hires_cam
-from cnncli.nn.models import DeepCNN, build_model
+from cnncli.nn.models import build_model
 from cnncli.nn.state_dict import load_network
 from cnncli.preprocess import prepare, to_network_input
 from cnncli.resources import sample_image, shipped_weights
@@ -144,16 +144,31 @@ def test_where_nothing_is_nothing_decides() -> None:
     assert changed.max() <= 14 + 6
 
 
+class Averaging(nn.Module):
+    """A network that averages each of its maps before the last layer, as ResNets do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.Sequential(
+            nn.Conv2d(1, 6, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU()
+        )
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.head(self.maps(images).mean((2, 3)))
+        return scores
+
+
 def test_with_averaged_maps_it_is_grad_cam() -> None:
     torch.manual_seed(0)
-    network = DeepCNN(1, 4, width=4).eval()
+    network = Averaging().eval()
     image = np.random.default_rng(0).standard_normal((1, 16, 16)).astype(np.float32)
     fill = np.full(1, 0.5, np.float32)
     with torch.no_grad():
-        network.head.weight[2] = torch.linspace(-1, 1, 16)
+        network.head.weight[2] = torch.linspace(-1, 1, 8)
         batch = torch.from_numpy(np.stack([image, np.full_like(image, 0.5)]))
         kept: list[torch.Tensor] = []
-        handle = network.residual2.register_forward_hook(lambda _m, _i, out: kept.append(out))
+        handle = network.maps.register_forward_hook(lambda _m, _i, out: kept.append(out))
         scores = network(batch)[:, 2]
         handle.remove()
         # Each map's mean gradient is its weight in the head over the 16 places of a map.

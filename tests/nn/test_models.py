@@ -101,7 +101,7 @@ def test_the_deep_network_is_as_described() -> None:
             )
     network(batch(2, 3, 32, 20))
     assert outputs == {
-        layer.name: layer.output for layer in layers if layer.name not in ("pool", "mean")
+        layer.name: layer.output for layer in layers if layer.name not in ("pool", "max")
     }
 
 

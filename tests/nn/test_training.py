@@ -154,6 +154,9 @@ def test_pictures_vary_less_and_less(digits: DataSet) -> None:
     # Of 1,294 even draws the largest is near the bound: 0.8 times 1, 13/16, 5/8, 7/16, 1/4.
     assert furthest == pytest.approx([0.8, 0.65, 0.5, 0.35, 0.2], rel=0.03)
     assert start(digits, epochs=1)._variety() == 1  # the only epoch varies fully
+    photographs = start(replace(digits, style="photo"), epochs=3)
+    photographs.epoch = 2
+    assert photographs._variety() == 1  # they never vary enough
 
 
 def test_a_stop_comes_between_two_steps_and_the_run_goes_on(digits: DataSet) -> None:
