@@ -23,7 +23,7 @@ from cnncli.pipeline import core_count, ordered_map
 
 Bytes = NDArray[np.uint8]
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels: grey, grey + alpha, …
-_STRIP = 1 << 21  # bytes that one thread filters and compresses at a time
+_STRIP = 1 << 20  # bytes that one thread filters and compresses at a time
 _SAMPLE = 1 << 17  # bytes on which filter and coder are chosen
 _WINDOW = 1 << 15  # how far back a match of deflate may lie
 _LEVEL = 6  # of zlib, where matches pay
