@@ -114,4 +114,6 @@ def parse_idx(data: bytes, path: Path) -> NDArray[np.uint8]:
         raise DataError(
             f"{path} says {shape} but has {len(data) - start} bytes of values; get the file again"
         )
+    if 0 in shape:  # beside a 0 the other sizes may be anything, also more than NumPy has words for
+        raise DataError(f"{path} says {shape}, which is nothing at all; get the file again")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
