@@ -120,8 +120,10 @@ class TrainingRun:
         self.best_epoch = 0
         self.reports: list[EpochReport] = []
         self.plan: Plan | None = None
-        if device.type == "cuda" and self.world.size == 1:
-            self.plan_ahead(Recorded)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # where streams and graphs are made
+            if self.world.size == 1:
+                self.plan_ahead(Recorded)
 
     def plan_ahead(self, record: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
         """Keep all that full batches need on the device, so that steps need no word from here.
