@@ -148,9 +148,14 @@ def names(folder: Path) -> set[str]:
 
 
 def interrupted(
-    arguments: Sequence[str], folder: Path, number: int, after: float, times: int = 1
+    arguments: Sequence[str],
+    folder: Path,
+    number: int,
+    after: float = 0.0,
+    times: int = 1,
+    results: int = 0,
 ) -> tuple[int, str]:
-    """Start a run, send it a signal after some seconds, and return how it ended."""
+    """Start a run, send it a signal after some seconds and results, return how it ended."""
     process = subprocess.Popen(
         [sys.executable, "-m", "cnncli", *arguments],
         cwd=folder,
@@ -160,6 +165,8 @@ def interrupted(
         start_new_session=True,
     )
     time.sleep(after)
+    while process.poll() is None and len(list(folder.glob("out/*.png"))) < results:
+        time.sleep(0.005)
     for _ in range(times):
         process.send_signal(number)
     said = process.communicate(timeout=60)[1]
@@ -185,7 +192,7 @@ def test_a_signal_ends_a_batch_without_rests(
 ) -> None:
     before = batch_folder(tmp_path, 120)
     command = ["convolve", ".", "-k", "1 2 3 4 5 4 3 2 1.5", "-o", "out/", "-q", "-j", "3"]
-    status, said = interrupted(command, tmp_path, number, after=1.2)
+    status, said = interrupted(command, tmp_path, number, results=5)
     assert (status, said) == (code, f"error: {word}\n")
     new = names(tmp_path) - before
     assert 0 < len(new) < 120  # it was caught in the act
