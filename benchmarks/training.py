@@ -169,7 +169,7 @@ def race(names: list[str], rounds: int, images: int) -> Results:
     peaks: dict[str, float] = {}
     for _ in range(rounds):
         for name in names:
-            case = CASES.get(name) or GPU_CASES[name]
+            case = (CASES | GPU_CASES)[name]
             found = measure(case, images // (8 if "deep" in name else 1))
             speeds[name].append(found["images_per_second"])
             peaks[name] = found["peak_mb"]
