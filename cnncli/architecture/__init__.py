@@ -111,8 +111,10 @@ def describe(config: ModelConfig) -> list[Layer]:
 
 
 def _least_size(config: ModelConfig) -> tuple[int, str]:
-    if config.name in ("simple", "deep"):
-        return (4, "two poolings") if config.name == "simple" else (8, "three poolings")
+    if config.name == "simple":
+        return 4, "two poolings"
+    if config.name == "deep":
+        return 8, "three poolings"
     return LEAST_FOR_FIVE_HALVINGS, f"{config.name}, which halves them five times"
 
 

@@ -38,6 +38,11 @@ class Layer:
     part: str = ""
 
     @property
+    def has_part(self) -> bool:
+        """Whether a part of the network does it: what reduces whole maps is a function."""
+        return self.name not in ("mean", "max")
+
+    @property
     def parameters(self) -> int:
         """Return the number of learned values; running statistics are stored, not learned."""
         return sum(prod(shape) for name, shape in self.tensors.items() if ".running_" not in name)

@@ -98,7 +98,7 @@ def _hooked(checkpoint: Checkpoint, image: Array) -> list[Stage]:
     from cnncli.nn.hooks import part_outputs
     from cnncli.nn.state_dict import load_network
 
-    layers = [layer for layer in describe(checkpoint.model) if layer.name not in ("mean", "max")]
+    layers = [layer for layer in describe(checkpoint.model) if layer.has_part]
     parts = dict.fromkeys(layer.part or layer.name for layer in layers)
     outputs = part_outputs(load_network(checkpoint), image, parts)
     names = [layer.name for layer in layers]

@@ -83,8 +83,9 @@ class Machine:
         return arena
 
     def give_back(self) -> None:
-        """Wait for the next image."""
-        self._idle.append(self)
+        """Wait for the next image, unless that would keep much memory."""
+        if self._arena.may_wait:
+            self._idle.append(self)
 
     def work(
         self,

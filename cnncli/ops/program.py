@@ -56,6 +56,11 @@ class Arena:
         buffer: Array = self._block[start : start + size].view(kind).reshape(shape)
         return buffer
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether so much memory may be kept for the next image."""
+        return self._used <= self._MOST
+
     def rewind(self) -> None:
         """Take all arrays back; next time there is room for as many in one block."""
         if self._block.size < self._used <= self._MOST:

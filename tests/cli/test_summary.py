@@ -66,7 +66,7 @@ def test_receptive_fields_are_what_a_change_of_one_pixel_reaches(config: ModelCo
     network = build_model(config).eval().requires_grad_(False)
     for parameter in network.parameters():
         parameter.abs_()  # more light in makes more light out, everywhere: nothing hides a pixel
-    layers = [layer for layer in describe(config) if layer.name != "max"]  # no part of its own
+    layers = [layer for layer in describe(config) if layer.has_part]
     middles: list[torch.Tensor] = []
 
     def note(_part: object, _in: object, out: torch.Tensor) -> None:
@@ -117,7 +117,7 @@ def test_the_receptive_fields_of_resnet18_are_where_gradients_reach() -> None:
 def test_squeezing_lets_every_value_of_mobilenet_see_everything() -> None:
     config = ModelConfig("mobilenet_v3_small", in_channels=1, height=200, width=200)
     network = build_model(config).eval()
-    layers = [layer for layer in describe(config) if layer.name != "mean"]
+    layers = [layer for layer in describe(config) if layer.has_part]
     assert [layer.receptive_field for layer in layers] == [3] + [0] * 14
     first: list[torch.Tensor] = []
     network.get_submodule("features.1").register_forward_hook(

@@ -7,6 +7,7 @@ import pytest
 
 from cnncli.ops import filter_image
 from cnncli.ops.machines import Machine
+from cnncli.ops.program import Arena
 from tests.ops.reference import correlate_loops
 
 KERNEL = np.array([[1, 2, 0], [0, 1, 0], [0, 0, 3]])
@@ -54,6 +55,12 @@ def test_few_machines_wait_and_memory_goes_on_to_the_next() -> None:
         image = picture(rows, (rows, 30))
         assert filtered(image).tolist() == expected(image).tolist()
     assert len(Machine._idle) == Machine._MOST
+
+
+def test_a_machine_of_much_memory_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Arena, "_MOST", 1000)
+    assert filtered(picture(3)).tolist() == expected(picture(3)).tolist()
+    assert Machine._idle == []
 
 
 def test_many_threads_do_the_same_task_at_once() -> None:
