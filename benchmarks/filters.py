@@ -74,9 +74,9 @@ def commands(*, quick: bool) -> Results:
         for label, source in _files(folder).items():
             results[label] = cases.compete(cases.commands(source, folder), rounds)
             print(label, json.dumps(results[label]), flush=True)
-        pictures = _folder(folder, 100 if quick else 1000)
+        pictures = _folder(folder, 100 if quick else 10_000)
         label = f"{len(list(pictures.iterdir()))} JPEG of 512x512"
-        results[label] = cases.compete(cases.batch(pictures, folder), 2 if quick else 3)
+        results[label] = cases.compete(cases.batch(pictures, folder), 2)
         print(label, json.dumps(results[label]), flush=True)
     return results
 

@@ -122,7 +122,7 @@ def our_worker(case: Results, images: int) -> float:
     part = replace(data, train=data.train.take(torch.arange(min(images + warm, len(data.train)))))
     model = ModelConfig(case.get("model", "simple"))
     device = torch.device(case.get("device", "cpu"))
-    workers = claim_threads(device, model.name, 1)
+    workers = claim_threads(device, model.name, config.batch_size, 1)
     run = TrainingRun(model, part, config, device, workers=workers)
     marks: list[float] = []
 

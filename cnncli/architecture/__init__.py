@@ -47,36 +47,38 @@ def _simple(config: ModelConfig) -> list[Layer]:
     ]
 
 
-def _block(name: str, inputs: int, output: Shape, field_size: int) -> Layer:
-    weight = (output[0], inputs, 3, 3)
+def _block(name: str, inputs: int, maps: Shape, field_size: int, *, pooled: bool = False) -> Layer:
+    """Return a block of the deep network; `maps` is what its convolution gives."""
+    channels, height, width = maps
+    weight = (channels, inputs, 3, 3)
     scales = ("weight", "bias", "running_mean", "running_var")
+    operation = "3x3 convolution" + (", 2x2 max pooling" if pooled else "")
+    operation += ", batch norm, ReLU" + (", added to its input" if "." in name else "")
     return Layer(
         name.partition(".")[0],
-        "3x3 convolution, batch norm, ReLU" + (", added to its input" if "." in name else ""),
-        output,
-        {f"{name}.0.weight": weight} | {f"{name}.1.{scale}": output[:1] for scale in scales},
-        prod(weight) * output[1] * output[2],
+        operation,
+        (channels, height // 2, width // 2) if pooled else maps,
+        {f"{name}.conv.weight": weight} | {f"{name}.norm.{scale}": (channels,) for scale in scales},
+        prod(weight) * height * width,
         field_size,
     )
 
 
 def _deep(config: ModelConfig) -> list[Layer]:
     width = DEEP_WIDTH
+    full = (config.height, config.width)
     half = (config.height // 2, config.width // 2)
     quarter = (config.height // 4, config.width // 4)
     eighth = (config.height // 8, config.width // 8)
-    head = linear("head", 4 * width, config.num_classes, "fully connected")
     return [
-        _block("stem", config.in_channels, (width, config.height, config.width), 3),
-        Layer("pool", "2x2 max pooling", (width, *half), receptive_field=4),
+        _block("stem", config.in_channels, (width, *full), 4, pooled=True),
         _block("widen1", width, (2 * width, *half), 8),
         _block("residual1.block", 2 * width, (2 * width, *half), 12),
         Layer("pool", "2x2 max pooling", (2 * width, *quarter), receptive_field=14),
-        _block("widen2", 2 * width, (4 * width, *quarter), 22),
-        Layer("pool", "2x2 max pooling", (4 * width, *eighth), receptive_field=26),
+        _block("widen2", 2 * width, (4 * width, *quarter), 26, pooled=True),
         _block("residual2.block", 4 * width, (4 * width, *eighth), 42),
         Layer("max", "maximum over the picture", (4 * width,)),
-        head,
+        linear("head", 4 * width, config.num_classes, "fully connected"),
     ]
 
 

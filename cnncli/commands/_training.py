@@ -149,12 +149,13 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
     if not record:
         config = request.config(len(data.train))
     if job.dry_run:
-        data, config = _one_batch(data, config), replace(config, epochs=1)
+        # Classes that one batch happens to have few of are not rare.
+        data, config = _one_batch(data, config), replace(config, epochs=1, balance=False)
     seen = data.preprocessing
     model = ModelConfig(model_name, seen.channels, seen.height, seen.width, len(data.classes))
     describe(model)  # raises where the pictures are too small for it
     config = replace(config, precision=precision_for(model.name, config.precision, device))
-    workers = claim_threads(device, model.name, world.size)
+    workers = claim_threads(device, model.name, config.batch_size, world.size)
     run = TrainingRun(model, data, config, device, world, workers)
     if record:
         restore(run, record, tensors)
@@ -185,7 +186,8 @@ def _refuse_other_options(request: Request, record: Mapping[str, Any]) -> None:
     }
     for name, value in asked.items():
         same = value == before[name] or (name == "data" and _is_folder(value, before[name]))
-        if name in request.given and not same:
+        open_choice = name == "precision" and value == "auto"  # the record has what was chosen
+        if name in request.given and not same and not open_choice:
             option = "--" + name.replace("_", "-")
             raise UsageError(
                 f"--resume goes on with {option} {before[name]}, not {value}; "

@@ -1,11 +1,11 @@
-"""Vary whole batches of pictures: stroke width, shift, scale, rotation, shear, mirror image.
+"""Vary whole batches of pictures: stroke width, place, size, rotation, shear, mirror image, light.
 
 All random numbers of an epoch are drawn at once from (seed, epoch): which batch or device sees
 a picture, and whether the run was interrupted, changes nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import pi
 
 import torch
@@ -25,10 +25,33 @@ class Variations:
         float32 ``(N, 2, 3)``: matrix from output to input coordinates, both in [-1, 1].
     stroke
         float32 ``(N,)`` in [-1, 1]: share of a dilation (above 0) or of an erosion (below 0).
+    light
+        float32 ``(N,)``: what is added to every pixel, of pixels in [0, 255].
     """
 
     theta: Tensor
     stroke: Tensor
+    light: Tensor
+
+    def of(self, rows: Tensor) -> "Variations":
+        """Return what happens to the pictures at some positions of the epoch."""
+        return self._each(lambda tensor: tensor[rows])
+
+    def on(self, device: torch.device) -> "Variations":
+        """Return the same on a device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def clone(self) -> "Variations":
+        """Return a copy."""
+        return self._each(Tensor.clone)
+
+    def copy_(self, other: "Variations") -> None:
+        """Take over other variations of as many pictures, in the memory that is there."""
+        for field in fields(self):
+            getattr(self, field.name).copy_(getattr(other, field.name))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Variations":
+        return Variations(*(change(getattr(self, field.name)) for field in fields(self)))
 
 
 def draw_variations(
@@ -54,6 +77,10 @@ def draw_variations(
     angle, shear = draw(bounds.rotation) * (pi / 180), draw(bounds.shear) * (pi / 180)
     size = 1 + draw(bounds.scale)
     shift = torch.stack([draw(bounds.shift) * 2 / width, draw(bounds.shift) * 2 / height], 1)
+    if bounds.whole_shift:
+        most = [round(bounds.whole_shift * edge) for edge in (width, height)]
+        steps = [torch.randint(-far, far + 1, (count,), generator=generator) for far in most]
+        shift += torch.stack([steps[0] * 2 / width, steps[1] * 2 / height], 1)
     mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     mirror = mirror if bounds.flip else torch.ones(count)
     stroke = torch.rand(count, generator=generator) * (bounds.thicken + bounds.thin) - bounds.thin
@@ -66,7 +93,8 @@ def draw_variations(
         torch.stack([sin / aspect / size, (sin * tan + cos) / size], 1),
     ]
     theta = torch.cat([torch.stack(rows, 1), shift[:, :, None]], 2)
-    return Variations(theta, stroke)
+    light = draw(255 * bounds.brightness) if bounds.brightness else torch.zeros(count)
+    return Variations(theta, stroke, light)
 
 
 def warp(images: Tensor, theta: Tensor, *, reflect: bool = False) -> Tensor:

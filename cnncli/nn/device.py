@@ -5,6 +5,10 @@ import torch
 from cnncli.config import ModelName, PrecisionName
 from cnncli.errors import DeviceError
 
+# Pictures whose statistics normalise as well as those of a larger batch; such "ghost batches" are
+# said to generalise even better (Hoffer, Hubara, Soudry 2017).
+LEAST_PART = 64
+
 
 def pick_device(name: str, local_rank: int = 0) -> torch.device:
     """Return the device that a name stands for.
@@ -79,20 +83,24 @@ def precision_for(
     return "fp32" if precision == "auto" and depthwise and device.type == "cpu" else precision
 
 
-def claim_threads(device: torch.device, model: ModelName, processes: int) -> int:
-    """Return how many threads shall share out each batch, and keep torch from starting more.
+def claim_threads(device: torch.device, model: ModelName, batch: int, processes: int) -> int:
+    """Return how many threads shall share out each batch, and tell torch how many each may have.
 
     Parameters
     ----------
     device
         Only the CPU is shared out.
     model
-        Only ``"simple"`` may be: batch normalisation needs to see the whole batch.
+        ``"simple"`` is shared between all threads. Each part of a batch of ``"deep"`` is normalised
+        by itself, and has :data:`LEAST_PART` pictures or more.
+    batch
+        Pictures of it.
     processes
         That train together; each has its own part of every batch already.
     """
-    if device.type != "cpu" or model != "simple" or processes > 1:
+    if device.type != "cpu" or model not in ("simple", "deep") or processes > 1:
         return 1
-    workers = torch.get_num_threads()
-    torch.set_num_threads(1)
+    threads = torch.get_num_threads()
+    workers = threads if model == "simple" else max(1, min(threads, batch // LEAST_PART))
+    torch.set_num_threads(threads // workers)
     return workers

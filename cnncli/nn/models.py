@@ -1,11 +1,14 @@
 """The networks, built in torch from a :class:`~cnncli.config.ModelConfig`."""
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 
 from cnncli.architecture import CONV1_CHANNELS, CONV2_CHANNELS, DEEP_WIDTH, HIDDEN_UNITS
 from cnncli.config import ModelConfig
 from cnncli.nn.mobilenet import MobileNetV3Small
+from cnncli.nn.norm import BatchNorm
 from cnncli.nn.pooling import MaxPool2x2, rectified_pool
 from cnncli.nn.resnet import ResNet18
 
@@ -53,14 +56,17 @@ class ConvBlock(nn.Sequential):
     ----------
     inputs, outputs
         Channels.
+    pooled
+        Whether 2x2 max pooling follows the convolution: before the rest, which then has a quarter
+        of the work.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-        )
+    def __init__(self, inputs: int, outputs: int, *, pooled: bool = False) -> None:
+        parts: dict[str, nn.Module] = {"conv": nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)}
+        if pooled:
+            parts["pool"] = MaxPool2x2()
+        parts |= {"norm": BatchNorm(outputs), "relu": nn.ReLU(inplace=True)}
+        super().__init__(OrderedDict(parts))
 
 
 class Residual(nn.Module):
@@ -87,7 +93,8 @@ class DeepCNN(nn.Module):
 
     Conv-norm-activation blocks, four scales, of which the second and the last have a residual
     block, and the maximum of each map at the end (the layout of D. Page's ResNet-9, 2018): one
-    number a map instead of large fully connected layers (Lin, Chen, Yan 2013).
+    number a map instead of large fully connected layers (Lin, Chen, Yan 2013). Blocks that pool do
+    so before they normalise (K. Jordan, 94 % on CIFAR-10 in 3.29 seconds on a single GPU, 2024).
 
     Parameters
     ----------
@@ -101,20 +108,20 @@ class DeepCNN(nn.Module):
 
     def __init__(self, in_channels: int, num_classes: int, width: int = DEEP_WIDTH) -> None:
         super().__init__()
-        self.stem = ConvBlock(in_channels, width)
-        self.pool = MaxPool2x2()
+        self.stem = ConvBlock(in_channels, width, pooled=True)
         self.widen1 = ConvBlock(width, 2 * width)
         self.residual1 = Residual(2 * width)
-        self.widen2 = ConvBlock(2 * width, 4 * width)
+        self.pool = MaxPool2x2()
+        self.widen2 = ConvBlock(2 * width, 4 * width, pooled=True)
         self.residual2 = Residual(4 * width)
         self.head = nn.Linear(4 * width, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
-        x = rectified_pool(self.stem(images), self.pool)  # (N, w, H/2, W/2)
-        x = rectified_pool(self.residual1(self.widen1(x)), self.pool)  # (N, 2w, H/4, W/4)
-        x = rectified_pool(self.widen2(x), self.pool)  # (N, 4w, H/8, W/8)
-        logits: Tensor = self.head(self.residual2(x).amax((2, 3)))  # (N, num_classes)
+        x = self.widen1(self.stem(images))  # (N, 2w, H/2, W/2)
+        x = self.pool(self.residual1(x))  # (N, 2w, H/4, W/4)
+        x = self.residual2(self.widen2(x))  # (N, 4w, H/8, W/8)
+        logits: Tensor = self.head(x.amax((2, 3)))  # (N, num_classes)
         return logits
 
 

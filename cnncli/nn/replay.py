@@ -58,10 +58,9 @@ class Plan:
         """Take over an epoch's plan, and stand before the picture `position` and the step."""
         self.order.copy_(order)
         if variations is not None and self.variations is None:
-            self.variations = Variations(variations.theta.clone(), variations.stroke.clone())
+            self.variations = variations.clone()
         elif variations is not None and self.variations is not None:
-            self.variations.theta.copy_(variations.theta)
-            self.variations.stroke.copy_(variations.stroke)
+            self.variations.copy_(variations)
         torch.arange(position, position + len(self.rows), out=self.rows)
         self._number.fill_(step)
 

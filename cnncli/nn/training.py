@@ -4,8 +4,9 @@ The loop hands out one report an epoch; who calls it shows them, writes files an
 between two steps.
 """
 
+import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -83,8 +84,8 @@ class TrainingRun:
     world
         This process among those that share the run; every batch is parted between them.
     workers
-        Threads that each learn from a part of every batch. More than one only on the CPU, in one
-        process, for a network whose answers to one picture do not depend on the others.
+        Threads that each learn from a part of every batch; more than one only on the CPU and in
+        one process. Batch normalisation sees the part, and notes statistics of the first one.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class TrainingRun:
             self.averaged = self._place(initial_network(model, config.seed))
         self.optimizer = Optimizer(self.network.parameters(), config)
         self.parallel = self._join(self.network)
+        self.twins = [self.parallel, *(_twin(self.network) for _ in range(workers - 1))]
         self.class_weights = class_weights(self.train.labels, model.num_classes, config)
         self.augmentation = AUGMENTATIONS[data.style] if config.augment else None
         self.epoch = 0  # finished epochs
@@ -143,7 +145,8 @@ class TrainingRun:
             self.device,
         )
         networks = averaged, _floats(self.network)
-        step = partial(whole_step, self.plan, self._learn, self.totals, self.optimizer, *networks)
+        learn = partial(self._learn, self.parallel)
+        step = partial(whole_step, self.plan, learn, self.totals, self.optimizer, *networks)
         self._planned_step = record(step)
 
     @property
@@ -266,17 +269,17 @@ class TrainingRun:
             return order.to(self.device), None
         bounds = self.augmentation.scaled(self._variety())
         drawn = draw_variations(count, height, width, bounds, generator)
-        moved = Variations(drawn.theta.to(self.device), drawn.stroke.to(self.device))
-        return order.to(self.device), moved
+        return order.to(self.device), drawn.on(self.device)
 
     def _variety(self) -> float:
         """Return how far pictures vary in this epoch: from all the way to a quarter in the last.
 
         Strong variation teaches what does not matter, weak variation what pictures look like:
         ending weak had the lowest log loss on held-out MNIST images, in short runs and in long.
-        Photographs vary more than any of this: there SimpleCNN lost by it (6 seeds).
+        Photographs vary more than any of this: there SimpleCNN lost by it (6 seeds). So did
+        DeepCNN, which else knows the digits by heart (8 epochs: 0.0108 held out, not 0.0115).
         """
-        if self.data.style == "photo":
+        if self.data.style == "photo" or self.model.name != "simple":
             return 1.0
         done = self.epoch / max(1, self.config.epochs - 1)
         return 1 + (LAST_VARIETY - 1) * done
@@ -286,22 +289,17 @@ class TrainingRun:
     ) -> None:
         """Learn from the pictures at the positions `batch` of the epoch's order."""
         rows = self.world.share(batch)
-        learn = partial(self._learn, order, variations)
         if self.workers == 1:
-            loss, right = learn(rows)
+            loss, right = self._learn(self.parallel, order, variations, rows)
             # The mean over the whole batch: gradients are averaged over the processes.
             (loss * (self.world.size / len(batch))).backward()  # type: ignore[no-untyped-call]
             self.totals += torch.stack([loss.detach(), right])
         else:
-            self._share_out(learn, rows.chunk(self.workers), len(batch), crew)
+            self._share_out(order, variations, rows, crew)
         self._update()
 
     def _share_out(
-        self,
-        learn: Callable[[Tensor], tuple[Tensor, Tensor]],
-        parts: Sequence[Tensor],
-        pictures: int,
-        crew: Executor,
+        self, order: Tensor, variations: Variations | None, batch: Tensor, crew: Executor
     ) -> None:
         """Let each thread learn from a part of the batch, and add the gradients up.
 
@@ -310,12 +308,13 @@ class TrainingRun:
         """
         parameters = list(self.network.parameters())
 
-        def gradients(rows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-            loss, right = learn(rows)
-            found = torch.autograd.grad(loss / pictures, parameters)
+        def gradients(twin: nn.Module, rows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+            loss, right = self._learn(twin, order, variations, rows)
+            found = torch.autograd.grad(loss / len(batch), parameters)
             return found, torch.stack([loss.detach(), right])
 
-        done = list(crew.map(gradients, parts))  # in the order of the parts: the sum is the same
+        # In the order of the parts, of which a short batch has fewer: the sum is the same.
+        done = list(crew.map(gradients, self.twins, batch.chunk(self.workers)))
         for parameter, first, *others in zip(parameters, *(each for each, _ in done), strict=True):
             # Laid out as the parameter is: the fused optimizers go through both side by side.
             parameter.grad = torch.empty_like(parameter).copy_(first)
@@ -325,15 +324,15 @@ class TrainingRun:
             self.totals += totals
 
     def _learn(
-        self, order: Tensor, variations: Variations | None, rows: Tensor
+        self, network: nn.Module, order: Tensor, variations: Variations | None, rows: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return the summed loss of these rows of the epoch, and the number of right answers."""
         index = order[rows]
         images, labels = self.train.images[index], self.train.labels[index]
         if variations is not None:
-            images = self._vary(images, variations.theta[rows], variations.stroke[rows])
+            images = self._vary(images, variations.of(rows))
         with self._autocast():
-            logits = self.parallel(normalise(images, self.data.preprocessing))
+            logits = network(normalise(images, self.data.preprocessing))
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         loss = functional.cross_entropy(
             logits,
@@ -352,10 +351,11 @@ class TrainingRun:
     def _rate(self, step: int) -> float:
         return learning_rate(self.config.schedule, step, self.total_steps, self.config.lr)
 
-    def _vary(self, images: Tensor, theta: Tensor, stroke: Tensor) -> Tensor:
+    def _vary(self, images: Tensor, how: Variations) -> Tensor:
         if self.data.style == "photo":
-            return warp(images.float(), theta, reflect=True)
-        return warp(vary_strokes(images, stroke), theta)
+            moved = warp(images.float(), how.theta, reflect=True)
+            return moved.add_(how.light[:, None, None, None])
+        return warp(vary_strokes(images, how.stroke), how.theta)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         # Without a cache: each weight is used once, and what is recorded must not outlive itself.
@@ -439,6 +439,11 @@ def class_weights(labels: Tensor, classes: int, config: TrainConfig) -> Tensor |
 
 def _on_device(split: Split, device: torch.device) -> Split:
     return Split(split.images.to(device), split.labels.to(device))
+
+
+def _twin(network: nn.Module) -> nn.Module:
+    """Return a network with the same parameters, and running statistics of its own."""
+    return copy.deepcopy(network, {id(part): part for part in network.parameters()})
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

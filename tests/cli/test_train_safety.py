@@ -27,7 +27,7 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
 def test_resume_refuses_other_options_and_starts_where_nothing_is(
     cli: CliRunner, tmp_path: Path
 ) -> None:
-    first = cli(*RUN[:-2], "--resume", "--epochs", "1")
+    first = cli(*RUN[:-2], "--resume", "--epochs", "1", "--precision", "fp32")
     assert first.returncode == 0, first.stderr
     assert "last.resume does not exist: nothing to resume" in first.stderr
     other = cli("train", "--resume", "--lr", "0.5")
@@ -36,6 +36,10 @@ def test_resume_refuses_other_options_and_starts_where_nothing_is(
         "error: --resume goes on with --lr 0.003, not 0.5; "
         "leave --lr away, or train anew without --resume\n"
     )
+    other = cli("train", "--resume", "--precision", "bf16")
+    assert "goes on with --precision fp32, not bf16" in other.stderr
+    left_open = cli("train", "--resume", "--precision", "auto")
+    assert left_open.returncode == 0, left_open.stderr
     (tmp_path / "weights" / "last.resume").write_text("broken")
     broken = cli("train", "--resume")
     assert broken.returncode == 1

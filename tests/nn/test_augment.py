@@ -73,6 +73,34 @@ def test_shift_and_scale_keep_their_bounds() -> None:
     assert torch.equal(theta[:, 0, 0], theta[:, 1, 1])
 
 
+def test_photographs_move_by_whole_pixels_each_as_often() -> None:
+    theta = draw_variations(9000, 32, 16, AUGMENTATIONS["photo"], generator()).theta
+    for edge, axis, far in ((16, 0, 2), (32, 1, 4)):
+        pixels = theta[:, axis, 2] * edge / 2
+        counts = torch.bincount((pixels.round() + far).long(), minlength=2 * far + 1)
+        assert torch.equal(pixels, pixels.round())
+        assert len(counts) == 2 * far + 1
+        expected = 9000 / (2 * far + 1)
+        assert counts.min() > 0.85 * expected
+        assert counts.max() < 1.15 * expected
+
+
+def test_photographs_get_lighter_or_darker_by_a_fifth_of_white_at_most() -> None:
+    light = draw_variations(9000, 32, 32, AUGMENTATIONS["photo"], generator()).light
+    assert 50 < light.max() <= 51
+    assert -51 <= light.min() < -50
+    assert abs(float(light.mean())) < 1
+    assert not draw_variations(9, 28, 28, AUGMENTATIONS["digit"], generator()).light.any()
+
+
+def test_a_whole_shift_blurs_nothing_and_continues_mirrored() -> None:
+    image = torch.tensor([[[[10.0, 20.0, 40.0, 80.0]]]]).expand(1, 1, 3, 4)
+    theta = torch.eye(2, 3)[None].clone()
+    theta[0, 0, 2] = 2 * 2 / 4  # each pixel comes from two to the right
+    found = warp(image, theta, reflect=True)[0, 0, 0]
+    torch.testing.assert_close(found, torch.tensor([40.0, 80.0, 80.0, 40.0]))
+
+
 def test_half_of_the_photographs_are_mirrored_and_no_digit_is() -> None:
     flips = draw_variations(4000, 32, 32, Augmentation(flip=True), generator()).theta[:, 0, 0]
     assert set(flips.tolist()) == {-1.0, 1.0}

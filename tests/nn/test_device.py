@@ -3,8 +3,15 @@
 import pytest
 import torch
 
+from cnncli.config import ModelName
 from cnncli.errors import DeviceError
-from cnncli.nn.device import has_fast_bf16, pick_device, precision_for, use_bf16
+from cnncli.nn.device import (
+    claim_threads,
+    has_fast_bf16,
+    pick_device,
+    precision_for,
+    use_bf16,
+)
 
 
 def test_auto_and_cpu() -> None:
@@ -41,3 +48,26 @@ def test_kernels_of_one_map_are_learned_in_float32_on_a_cpu() -> None:
     assert precision_for("mobilenet_v3_small", "auto", gpu) == "auto"
     assert precision_for("mobilenet_v3_small", "bf16", cpu) == "bf16"
     assert precision_for("resnet18", "auto", cpu) == "auto"
+
+
+@pytest.mark.parametrize(
+    ("model", "batch", "processes", "workers", "each"),
+    [
+        ("simple", 16, 1, 4, 1),
+        ("deep", 256, 1, 4, 1),
+        ("deep", 128, 1, 2, 2),  # parts of 64 pictures
+        ("deep", 16, 1, 1, 4),  # fewer would have no statistics worth the name
+        ("resnet18", 256, 1, 1, 4),
+        ("simple", 256, 2, 1, 4),
+    ],
+)
+def test_threads_share_batches_as_the_network_allows(
+    model: ModelName, batch: int, processes: int, workers: int, each: int
+) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        assert claim_threads(torch.device("cpu"), model, batch, processes) == workers
+        assert torch.get_num_threads() == each
+    finally:
+        torch.set_num_threads(before)

@@ -95,14 +95,11 @@ def test_the_deep_network_is_as_described() -> None:
     assert sum(layer.parameters for layer in layers) == parameters
     outputs: dict[str, tuple[int, ...]] = {}
     for name, part in network.named_children():
-        if name != "pool":
-            part.register_forward_hook(
-                lambda _m, _i, out, name=name: outputs.update({name: tuple(out.shape[1:])})
-            )
+        part.register_forward_hook(
+            lambda _m, _i, out, name=name: outputs.update({name: tuple(out.shape[1:])})
+        )
     network(batch(2, 3, 32, 20))
-    assert outputs == {
-        layer.name: layer.output for layer in layers if layer.name not in ("pool", "max")
-    }
+    assert outputs == {layer.name: layer.output for layer in layers if layer.name != "max"}
 
 
 # Sizes that no halving leaves even, and more classes than one.

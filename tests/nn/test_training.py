@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from cnncli.checkpoint import read_checkpoint, write_checkpoint
 from cnncli.config import RECIPES, ModelConfig, Preprocessing, TrainConfig
+from cnncli.nn.augment import Variations
 from cnncli.nn.datasets import DataSet, open_data
 from cnncli.nn.evaluation import evaluate, logits_of, measure, normalise
 from cnncli.nn.optimizers import Optimizer
 from cnncli.nn.results import to_checkpoint, write_history
 from cnncli.nn.state_dict import load_network
-from cnncli.nn.training import DivergedError, StoppedError, TrainingRun
+from cnncli.nn.training import DivergedError, StoppedError, TrainingRun, initial_network
 
 CPU = torch.device("cpu")
 
@@ -157,6 +159,19 @@ def test_pictures_vary_less_and_less(digits: DataSet) -> None:
     photographs = start(replace(digits, style="photo"), epochs=3)
     photographs.epoch = 2
     assert photographs._variety() == 1  # they never vary enough
+    deep = TrainingRun(ModelConfig("deep"), digits, RECIPES["fast"], CPU)
+    deep.epoch = 9
+    assert deep._variety() == 1  # nor do digits for a network that learns them by heart
+
+
+def test_light_falls_on_photographs_alone(digits: DataSet) -> None:
+    images = digits.train.images[:2]
+    upright = torch.eye(2, 3).expand(2, 2, 3)
+    how = Variations(upright, torch.zeros(2), torch.tensor([10.0, -20.0]))
+    found = start(replace(digits, style="photo"))._vary(images, how)
+    added = torch.tensor([10.0, -20.0])[:, None, None, None]
+    torch.testing.assert_close(found, images + added, atol=1e-3, rtol=0)
+    torch.testing.assert_close(start(digits)._vary(images, how), images.float(), atol=1e-3, rtol=0)
 
 
 def test_a_stop_comes_between_two_steps_and_the_run_goes_on(digits: DataSet) -> None:
@@ -192,6 +207,49 @@ def test_threads_that_share_a_batch_learn_the_same(digits: DataSet, recipe: str)
     assert other.val_loss == pytest.approx(one.val_loss, rel=2e-2)
     first, second = alone.network.state_dict(), shared.network.state_dict()
     assert all(torch.allclose(first[name], second[name], atol=5e-3) for name in first)
+
+
+def test_threads_that_share_a_deep_network_learn_the_same_twice(digits: DataSet) -> None:
+    """Each normalises its part of the batch; the first one's statistics are the network's."""
+    config = replace(RECIPES["fast"], epochs=1, batch_size=128, precision="fp32")
+    small = replace(digits, train=digits.train.take(torch.arange(257)))  # a last batch of one
+    one, again = (TrainingRun(ModelConfig("deep"), small, config, CPU, workers=2) for _ in range(2))
+    (first,), (second,) = list(one.epochs()), list(again.epochs())
+    assert first.train_loss == second.train_loss
+    states = one.network.state_dict(), again.network.state_dict()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert one.network.stem.norm.num_batches_tracked == 3
+    mine, twins = one.network.parameters(), one.twins[1].parameters()
+    assert all(a is b for a, b in zip(mine, twins, strict=True))
+
+
+def test_parts_of_a_batch_are_normalised_by_themselves(
+    digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step's gradient is the sum of those of both halves, each a batch alone (in float64)."""
+
+    def exactly(images: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+        return normalise(images, preprocessing).double()
+
+    monkeypatch.setattr("cnncli.nn.training.normalise", exactly)
+    config = replace(RECIPES["plain"], epochs=1, batch_size=128, optimizer="sgd", lr=0.5)
+    small = replace(digits, train=digits.train.take(torch.arange(128)))
+    run = TrainingRun(ModelConfig("deep"), small, config, CPU, workers=2)
+    alone = [initial_network(run.model, config.seed).double() for _ in range(2)]
+    for twin in run.twins:
+        twin.double()
+    order = torch.randperm(128, generator=torch.Generator().manual_seed(0))
+    for network, rows in zip(alone, order.chunk(2), strict=True):
+        logits = network(exactly(small.train.images[rows], digits.preprocessing))
+        loss = functional.cross_entropy(logits, small.train.labels[rows], reduction="sum")
+        (loss / 128).backward()
+    run._finish_epoch(None, None)
+    learned = zip(
+        run.network.parameters(), *(network.parameters() for network in alone), strict=True
+    )
+    for weight, one, other in learned:
+        # Nesterov's first step with momentum 0.9 goes 1.9 times the rate.
+        torch.testing.assert_close(weight, one - 1.9 * 0.5 * (one.grad + other.grad))
 
 
 def test_every_step_is_reported(digits: DataSet) -> None:
