@@ -77,7 +77,7 @@ def draw_variations(
     angle, shear = draw(bounds.rotation) * (pi / 180), draw(bounds.shear) * (pi / 180)
     size = 1 + draw(bounds.scale)
     shift = torch.stack([draw(bounds.shift) * 2 / width, draw(bounds.shift) * 2 / height], 1)
-    if bounds.whole_shift:
+    if bounds.whole_shift:  # what digits draw after this stays the same
         most = [round(bounds.whole_shift * edge) for edge in (width, height)]
         steps = [torch.randint(-far, far + 1, (count,), generator=generator) for far in most]
         shift += torch.stack([steps[0] * 2 / width, steps[1] * 2 / height], 1)
@@ -93,8 +93,7 @@ def draw_variations(
         torch.stack([sin / aspect / size, (sin * tan + cos) / size], 1),
     ]
     theta = torch.cat([torch.stack(rows, 1), shift[:, :, None]], 2)
-    light = draw(255 * bounds.brightness) if bounds.brightness else torch.zeros(count)
-    return Variations(theta, stroke, light)
+    return Variations(theta, stroke, light=draw(255 * bounds.brightness))
 
 
 def warp(images: Tensor, theta: Tensor, *, reflect: bool = False) -> Tensor:
