@@ -20,6 +20,7 @@ from cnncli.show.console import notice
 from cnncli.show.progress import batch_progress
 
 MAX_SHOWN = 4  # pictures of a batch that are drawn unasked
+_MANY = 500  # pictures from which processes save more than starting them costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Manner:
     doing
         Title of the progress bar.
     jobs
-        Threads; 0 for every core.
+        Pictures at a time; 0 for as many as there are cores.
     quiet, as_json, verbose
         The options of that name.
     show
@@ -76,13 +77,22 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
+    """What is said of an input, without its pixels: results that wait would fill the memory.
+
+    `before` and `after` describe the pictures; `drawn` has both where they are to be drawn.
+    """
+
     source: Path
-    before: Picture | None = None
-    changed: Changed | None = None
+    error: CnncliError | None = None
     target: str = ""
     seconds: float = 0.0
     notices: tuple[str, ...] = ()
-    error: CnncliError | None = None
+    before: str = ""
+    after: str = ""
+    remark: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
+    plans: tuple[str, ...] = ()
+    drawn: tuple[Picture, Picture] | None = None
 
 
 def run_batch(
@@ -101,7 +111,8 @@ def run_batch(
     targets
         Where the results go.
     change
-        Takes a picture and a number of threads.
+        Takes a picture and a number of threads; a function of a module, or a part of one, that
+        other processes can import.
     manner
         How to report.
     ahead
@@ -118,77 +129,89 @@ def run_batch(
     workers = min(jobs, len(inputs))
     shows = manner.shows(len(inputs), targets)
     targets.prepare()
+    work = partial(
+        _work, targets=targets, change=change, threads=max(1, jobs // workers), keep=shows
+    )
+    if workers > 1 and len(inputs) >= _MANY and targets.are_apart(inputs) and not shows:
+        from cnncli.processes import map_in_processes
 
-    def work(source: Path) -> _Done:
-        read = partial(read_picture, ahead=ahead)
-        return _work(source, read, targets, change, max(1, jobs // workers), shows)
+        results = map_in_processes(work, inputs, workers, _lost)
+    else:
+        results = ordered_map(partial(work, ahead=ahead), inputs, workers)
 
     failures: list[CnncliError] = []
     with batch_progress(len(inputs), manner.doing, quiet=manner.quiet) as advance:
-        for number, done in enumerate(ordered_map(work, inputs, workers)):
+        for number, done in enumerate(results):
             if done.error is not None:
                 failures.append(done.error)
                 if len(inputs) > 1:
                     show_error(str(done.error))
             _remark(done, manner, first=number == 0, alone=len(inputs) == 1)
             advance(_line(done, manner, targets))
-            if shows and done.changed is not None:
-                _show(done)
+            if done.drawn is not None:
+                _show(done, done.drawn)
     _raise_for(failures, len(inputs))
 
 
 def _work(
     source: Path,
-    read: Callable[[Path], Picture],
+    *,
     targets: Targets,
     change: Callable[[Picture, int], Changed],
     threads: int,
     keep: bool,
+    ahead: Ahead | None = None,
 ) -> _Done:
     start = time.perf_counter()
     try:
-        before = read(source)
+        before = read_picture(source, ahead=ahead)
         changed = change(before, threads)
-        target, name = targets.path_for(source, changed.picture)
-        write_picture(target, changed.picture, name, threads=threads)
+        after = changed.picture
+        target, name = targets.path_for(source, after)
+        write_picture(target, after, name, threads=threads)
     except BrokenPipeError:
         raise
     except Exception as error:  # one picture must not end the others, whatever it does
-        return _Done(source, error=failure_of(_name(source), error))
-    seconds = time.perf_counter() - start
-    notices = tuple(before.info.get("notices", ()))
-    if not keep:  # pictures that wait for their turn to be reported would fill the memory
-        before, changed = _emptied(before), _without_pixels(changed)
-    return _Done(source, before, changed, target, seconds, notices)
+        return _Done(source, failure_of(_name(source), error))
+    height, width = after.pixels.shape[:2]
+    return _Done(
+        source,
+        target=target,
+        seconds=time.perf_counter() - start,
+        notices=tuple(before.info.get("notices", ())),
+        before=_describe(before),
+        after=_describe(after),
+        remark=changed.remark,
+        record={"width": width, "height": height, "mode": after.kind, **changed.record},
+        plans=changed.plans,
+        drawn=(before, after) if keep else None,
+    )
 
 
-def _emptied(picture: Picture) -> Picture:
-    import numpy as np
-
-    # A view of one element keeps shape and type, and no memory.
-    pixels = np.broadcast_to(np.zeros((), picture.pixels.dtype), picture.pixels.shape)
-    alpha = None if picture.alpha is None else pixels[..., 0] if pixels.ndim == 3 else pixels
-    return Picture(pixels, alpha, picture.mode)
-
-
-def _without_pixels(changed: Changed) -> Changed:
-    return Changed(_emptied(changed.picture), changed.remark, changed.record, changed.plans)
+def _lost(source: Path) -> _Done:
+    return _Done(
+        source,
+        CnncliError(
+            f"{source}: the process that had it was ended from outside, perhaps for want of "
+            "memory; use --jobs 1"
+        ),
+    )
 
 
 def _remark(done: _Done, manner: Manner, *, first: bool, alone: bool) -> None:
     for text in done.notices:
         notice(f"{_name(done.source)} {text}", quiet=manner.quiet)
-    if done.changed is None or done.before is None:
+    if done.error is not None:
         return
     if manner.verbose and (first or not alone):
-        for plan in done.changed.plans:
+        for plan in done.plans:
             notice(plan)
     if alone:
-        sizes = f"{_describe(done.before)} -> {_describe(done.changed.picture)}"
-        remark = f"; {done.changed.remark}" if done.changed.remark else ""
-        notice(f"{_name(done.source)}: {sizes}{remark}", quiet=manner.quiet)
-    elif first and done.changed.remark:
-        notice(done.changed.remark, quiet=manner.quiet)
+        remark = f"; {done.remark}" if done.remark else ""
+        text = f"{_name(done.source)}: {done.before} -> {done.after}{remark}"
+        notice(text, quiet=manner.quiet)
+    elif first and done.remark:
+        notice(done.remark, quiet=manner.quiet)
 
 
 def _name(source: Path) -> str:
@@ -206,24 +229,20 @@ def _line(done: _Done, manner: Manner, targets: Targets) -> str | None:
     if targets.to_stdout:
         return None
     record: dict[str, Any] = {"path": str(done.source), "output": done.target or None}
-    if done.changed is not None:
-        height, width = done.changed.picture.pixels.shape[:2]
-        record |= {"width": width, "height": height, "mode": done.changed.picture.kind}
-        record |= {**done.changed.record, "seconds": round(done.seconds, 6)}
+    if done.error is None:
+        record |= {**done.record, "seconds": round(done.seconds, 6)}
     record["error"] = None if done.error is None else str(done.error)
     return json.dumps(record, ensure_ascii=False)
 
 
-def _show(done: _Done) -> None:
+def _show(done: _Done, drawn: tuple[Picture, Picture]) -> None:
     from cnncli.images import to_uint8_rgb
     from cnncli.show.console import stdout_console
     from cnncli.show.picture import show_pictures
 
-    if done.before is None or done.changed is None:
-        return
+    titles = f"before {done.before}", f"after {done.after}"
     pictures = [
-        (f"{title} {_describe(picture)}", to_uint8_rgb(picture))
-        for title, picture in (("before", done.before), ("after", done.changed.picture))
+        (title, to_uint8_rgb(picture)) for title, picture in zip(titles, drawn, strict=True)
     ]
     show_pictures(stdout_console(), pictures)
 

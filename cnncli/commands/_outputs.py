@@ -82,6 +82,16 @@ class Targets:
         """Whether the picture itself goes to stdout."""
         return self._file == "-"
 
+    def are_apart(self, inputs: Sequence[Path]) -> bool:
+        """Whether no two results can be one file, whatever their suffixes turn out to be.
+
+        If so, the targets of different inputs may be found in different processes.
+        """
+        if self._file is not None:
+            return False
+        names = {_name_on_disk(self._place(source) / _stem(source)) for source in inputs}
+        return len(names) == len(inputs)
+
     def prepare(self) -> None:
         """Make the output folder, if there is to be one."""
         if self._folder is not None:

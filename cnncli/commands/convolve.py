@@ -1,6 +1,7 @@
 """``cnncli convolve``: slide kernels over pictures or over a row of numbers."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -148,10 +149,10 @@ def convolve(
         others = [kernel_file] if kernel_file else []
         targets = Targets(inputs, output, what, others, several=stand_for_several(images or []))
         manner = Manner("filtering", jobs, quiet, as_json, verbose, show)
-        change = _sheet if kernels else _filtered
-        run_batch(
-            inputs, targets, lambda p, n: change(p, kernels or steps, settings, n), manner, ahead
+        change = partial(
+            _sheet if kernels else _filtered, steps=kernels or steps, settings=settings
         )
+        run_batch(inputs, targets, change, manner, ahead)
 
 
 def _several(filters: list[str] | None) -> "tuple[Step, ...]":
@@ -171,11 +172,11 @@ def _layer(filters: list[str] | None) -> str:
 
 
 def _sheet(
-    picture: "Picture", kernels: "tuple[Step, ...]", settings: "Settings", threads: int
+    picture: "Picture", threads: int, *, steps: "tuple[Step, ...]", settings: "Settings"
 ) -> "Changed":
     from cnncli.commands._learned import sheet_of
 
-    return sheet_of(picture, kernels, settings, threads)
+    return sheet_of(picture, steps, settings, threads)
 
 
 def _steps(filters: list[str], kernel: str | None, kernel_file: Path | None) -> "tuple[Step, ...]":
@@ -209,7 +210,7 @@ def _named_step(name: str) -> "Step":
 
 
 def _filtered(
-    picture: "Picture", steps: "tuple[Step, ...]", settings: "Settings", threads: int
+    picture: "Picture", threads: int, *, steps: "tuple[Step, ...]", settings: "Settings"
 ) -> "Changed":
     from cnncli.commands._batch import Changed
     from cnncli.filtering.chain import apply_filters

@@ -1,6 +1,7 @@
 """``cnncli pool``: one number for each window of a picture."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,10 +87,10 @@ def pool(
         return
     targets = Targets(inputs, output, f"{mode}_pool", several=stand_for_several(images))
     manner = Manner("pooling", jobs, quiet, as_json, False, show)
-    run_batch(inputs, targets, lambda p, n: _pooled(p, settings, n), manner, ahead)
+    run_batch(inputs, targets, partial(_pooled, settings=settings), manner, ahead)
 
 
-def _pooled(picture: "Picture", settings: "PoolSettings", threads: int) -> "Changed":
+def _pooled(picture: "Picture", threads: int, *, settings: "PoolSettings") -> "Changed":
     from cnncli.commands._batch import Changed
     from cnncli.filtering.pooling import pool_picture
 

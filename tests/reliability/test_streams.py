@@ -154,8 +154,12 @@ def interrupted(
     after: float = 0.0,
     times: int = 1,
     results: int = 0,
+    patience: float = 0.0,
 ) -> tuple[int, str]:
-    """Start a run, send it a signal after some seconds and results, return how it ended."""
+    """Start a run, send it a signal after some seconds and results, return how it ended.
+
+    Its own worker processes may take the seconds of `patience` to notice that it is gone.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "cnncli", *arguments],
         cwd=folder,
@@ -171,8 +175,12 @@ def interrupted(
         process.send_signal(number)
     said = process.communicate(timeout=60)[1]
     # No worker outlives it: nobody is left in its session.
+    deadline = time.monotonic() + patience
     with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+        while True:
+            os.killpg(process.pid, 0)
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
     return process.returncode, said
 
 
