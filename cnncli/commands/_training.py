@@ -24,6 +24,7 @@ from cnncli.config import (
     RecipeName,
     TrainConfig,
     data_folder,
+    fast_optimizer,
     suited_to,
 )
 from cnncli.errors import UsageError
@@ -70,6 +71,8 @@ class Request:
     def config(self, pictures: int = 0) -> TrainConfig:
         """Return the recipe with the options in it, suited to a number of pictures if given."""
         recipe = RECIPES[self.recipe]
+        if self.recipe == "fast":
+            recipe = replace(recipe, optimizer=fast_optimizer(self.model))
         if pictures and self.recipe == "fast" and self.options["batch_size"] is None:
             recipe = suited_to(recipe, pictures)
         if self.pretrained:

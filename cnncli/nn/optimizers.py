@@ -13,6 +13,7 @@ from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 from cnncli.config import TrainConfig
+from cnncli.nn.muon import muon
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of Kingma, Ba 2014, and of torch
 MOMENTUM = 0.9
@@ -32,7 +33,7 @@ class Optimizer:
     ----------
     state
         For each parameter in turn, named tensors: ``exp_avg``, ``exp_avg_sq`` and ``step`` of Adam
-        and AdamW, ``momentum_buffer`` of SGD. Empty before the first step.
+        and AdamW, ``momentum_buffer`` of SGD and Muon. Empty before the first step.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], config: TrainConfig) -> None:
@@ -49,13 +50,15 @@ class Optimizer:
         rate
             Learning rate of this step; a float32 tensor ``()`` where it is on the device.
         """
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
         if not self.state:
-            self.state = [self._fresh(p) for p in self.parameters]
-        if self.config.optimizer == "sgd":
-            self._sgd(gradients, rate)
-        else:
-            self._adam(gradients, rate)
+            self.state = [self._fresh(i) for i in range(len(self.parameters))]
+        learned = [i for i, p in enumerate(self.parameters) if p.grad is not None]
+        update = self._sgd if self.config.optimizer == "sgd" else self._adam
+        update([i for i in learned if not self._is_muons(i)], rate)
+        if matrices := [i for i in learned if self._is_muons(i)]:
+            buffers = self._all("momentum_buffer", matrices)
+            decay = self.config.weight_decay
+            muon(*self._with_gradients(matrices), buffers, rate, decay)
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -67,34 +70,41 @@ class Optimizer:
         KeyError, RuntimeError
             If something is missing or has another shape.
         """
-        fresh = [self._fresh(p) for p in self.parameters] if state else []
+        fresh = [self._fresh(i) for i in range(len(self.parameters))] if state else []
         for index, tensors in enumerate(fresh):
             for name, tensor in tensors.items():
                 tensor.copy_(state[index][name])
         self.state = fresh
 
-    def _fresh(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+    def _is_muons(self, index: int) -> bool:
+        """Whether Muon updates a parameter: convolutions' kernels; AdamW has the others."""
+        return self.config.optimizer == "muon" and self.parameters[index].ndim == 4
+
+    def _fresh(self, index: int) -> dict[str, Tensor]:
         # Laid out in memory as the parameter is: fused updates walk them side by side.
         def zeros() -> Tensor:
-            return torch.zeros_like(parameter, requires_grad=False)
+            return torch.zeros_like(self.parameters[index], requires_grad=False)
 
-        if self.config.optimizer == "sgd":
+        if self.config.optimizer == "sgd" or self._is_muons(index):
             return {"momentum_buffer": zeros()}
-        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        step = torch.zeros((), dtype=torch.float32, device=self.parameters[index].device)
         return {"exp_avg": zeros(), "exp_avg_sq": zeros(), "step": step}
 
-    def _all(self, name: str) -> list[Tensor]:
-        return [tensors[name] for tensors in self.state]
+    def _all(self, name: str, indices: list[int]) -> list[Tensor]:
+        return [self.state[i][name] for i in indices]
 
-    def _adam(self, gradients: list[Tensor], rate: float | Tensor) -> None:
-        update = adamw if self.config.optimizer == "adamw" else adam
+    def _with_gradients(self, indices: list[int]) -> tuple[list[Tensor], list[Tensor]]:
+        parameters = [self.parameters[i] for i in indices]
+        return list[Tensor](parameters), [p.grad for p in parameters if p.grad is not None]
+
+    def _adam(self, indices: list[int], rate: float | Tensor) -> None:
+        update = adam if self.config.optimizer == "adam" else adamw
         update(
-            list[Tensor](self.parameters),
-            gradients,
-            self._all("exp_avg"),
-            self._all("exp_avg_sq"),
+            *self._with_gradients(indices),
+            self._all("exp_avg", indices),
+            self._all("exp_avg_sq", indices),
             [],
-            self._all("step"),
+            self._all("step", indices),
             foreach=False,
             capturable=False,
             differentiable=False,
@@ -108,12 +118,11 @@ class Optimizer:
             maximize=False,
         )
 
-    def _sgd(self, gradients: list[Tensor], rate: float | Tensor) -> None:
+    def _sgd(self, indices: list[int], rate: float | Tensor) -> None:
         sgd(
-            list[Tensor](self.parameters),
-            gradients,
+            *self._with_gradients(indices),
             # torch knows no first step where buffers of zeros stand: the result is the same.
-            list[Tensor | None](self._all("momentum_buffer")),
+            list[Tensor | None](self._all("momentum_buffer", indices)),
             foreach=False,
             fused=True,
             weight_decay=self.config.weight_decay,

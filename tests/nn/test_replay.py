@@ -40,7 +40,12 @@ def count(step: Callable[[], None], calls: list[int]) -> Callable[[], None]:
 
 @pytest.mark.parametrize(
     ("recipe", "model", "optimizer"),
-    [("fast", "simple", "adamw"), ("plain", "simple", "sgd"), ("fast", "deep", "adam")],
+    [
+        ("fast", "simple", "adamw"),
+        ("fast", "simple", "muon"),
+        ("plain", "simple", "sgd"),
+        ("fast", "deep", "adam"),
+    ],
 )
 def test_planned_steps_train_as_others_do(
     digits: DataSet,

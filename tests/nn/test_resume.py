@@ -48,8 +48,13 @@ def assert_same(one: TrainingRun, other: TrainingRun) -> None:
 @pytest.mark.parametrize("steps", [1, 5, 6, 7, 17])
 @pytest.mark.parametrize(
     ("recipe", "changes"),
-    [("fast", {}), ("plain", {}), ("fast", {"optimizer": "sgd", "precision": "fp32"})],
-    ids=["fast", "plain", "sgd"],
+    [
+        ("fast", {}),
+        ("plain", {}),
+        ("fast", {"optimizer": "sgd", "precision": "fp32"}),
+        ("fast", {"optimizer": "muon"}),
+    ],
+    ids=["fast", "plain", "sgd", "muon"],
 )
 def test_bits_are_equal_wherever_it_stopped(
     steps: int, recipe: str, changes: dict[str, object], digits: DataSet, tmp_path: Path

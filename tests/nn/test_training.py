@@ -291,7 +291,7 @@ def test_a_validation_part_is_needed() -> None:
         start(open_data("digits", Path()))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "muon"])
 def test_every_optimizer_takes_a_step_down(optimizer: str, digits: DataSet) -> None:
     run = start(digits, optimizer=optimizer, epochs=2, lr=0.01, label_smoothing=0.0)
     first, second = run.epochs()
