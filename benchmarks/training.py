@@ -109,7 +109,8 @@ def our_worker(case: Results, images: int) -> float:
     from cnncli.nn.device import claim_threads
     from cnncli.nn.training import TrainingRun
 
-    recipe = suited_to(RECIPES["fast"], MNIST_PICTURES)
+    model = ModelConfig(case.get("model", "simple"))
+    recipe = suited_to(RECIPES["fast"], model.name, MNIST_PICTURES)
     batch = case.get("batch", recipe.batch_size)
     config = replace(
         recipe,
@@ -120,7 +121,6 @@ def our_worker(case: Results, images: int) -> float:
     data = open_data("mnist", data_folder()).split_validation(0.1, 0)
     warm = 10 * batch
     part = replace(data, train=data.train.take(torch.arange(min(images + warm, len(data.train)))))
-    model = ModelConfig(case.get("model", "simple"))
     device = torch.device(case.get("device", "cpu"))
     workers = claim_threads(device, model.name, config.batch_size, 1)
     run = TrainingRun(model, part, config, device, workers=workers)
@@ -220,7 +220,7 @@ def profile() -> Results:
     data = open_data("mnist", data_folder()).split_validation(0.1, 0)
     pictures = 60 * 128  # a thread's share of a batch of 256
     part = replace(data, train=data.train.take(torch.arange(pictures)))
-    config = replace(suited_to(RECIPES["fast"], MNIST_PICTURES), batch_size=128)
+    config = replace(suited_to(RECIPES["fast"], "simple", MNIST_PICTURES), batch_size=128)
     run = TrainingRun(ModelConfig(), part, config, torch.device("cpu"))
     steps = run.epochs()
     next(steps)

@@ -267,8 +267,8 @@ def fast_optimizer(model: ModelName) -> OptimizerName:
     return "muon" if model == "simple" else "adamw"
 
 
-def suited_to(config: TrainConfig, pictures: int) -> TrainConfig:
-    """Return the fast recipe with what suits a number of pictures.
+def suited_to(config: TrainConfig, model: ModelName, pictures: int | None = None) -> TrainConfig:
+    """Return the fast recipe with what suits a network and a number of pictures.
 
     Few pictures need smaller batches to get enough steps, and weights that are held back more.
     Many give more steps than they need: larger batches are faster, and learn with a higher rate.
@@ -279,17 +279,25 @@ def suited_to(config: TrainConfig, pictures: int) -> TrainConfig:
     ----------
     config
         The recipe.
+    model
+        The network.
     pictures
-        To learn from.
+        To learn from; None leaves batches, rate and decay as they are.
 
     Examples
     --------
-    >>> [suited_to(TrainConfig(), count).batch_size for count in (500, 2250, 5000, 54000)]
+    >>> counts = 500, 2250, 5000, 54000
+    >>> [suited_to(TrainConfig(), "simple", count).batch_size for count in counts]
     [16, 16, 128, 256]
+    >>> suited_to(TrainConfig(), "simple").optimizer, suited_to(TrainConfig(), "deep").optimizer
+    ('muon', 'adamw')
     """
-    if pictures >= 20_000:
-        return replace(config, batch_size=256, lr=0.008, weight_decay=0.1)
-    return replace(config, batch_size=16, weight_decay=0.2) if pictures < 4096 else config
+    config = replace(config, optimizer=fast_optimizer(model))
+    if pictures is None or 4096 <= pictures < 20_000:
+        return config
+    if pictures < 4096:
+        return replace(config, batch_size=16, weight_decay=0.2)
+    return replace(config, batch_size=256, lr=0.008, weight_decay=0.1)
 
 
 def data_folder() -> Path:

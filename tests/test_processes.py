@@ -1,7 +1,6 @@
 """Work in other processes keeps order, bounds what waits, and survives the end of any of them."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cnncli.processes import map_in_processes
+from tests.sessions import check_nobody_is_left
 
 ITEMS = list(range(100))
 
@@ -98,8 +98,4 @@ def test_workers_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
     caller.stdout.readline()
     caller.kill()
     caller.communicate()
-    deadline = time.monotonic() + 20
-    with pytest.raises(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.killpg(caller.pid, signal.SIGCONT)  # nobody is left in its session
-            time.sleep(0.01)
+    check_nobody_is_left(caller.pid, patience=20)

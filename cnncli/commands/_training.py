@@ -24,7 +24,6 @@ from cnncli.config import (
     RecipeName,
     TrainConfig,
     data_folder,
-    fast_optimizer,
     suited_to,
 )
 from cnncli.errors import UsageError
@@ -68,13 +67,12 @@ class Request:
     given: frozenset[str]
     pretrained: bool = False
 
-    def config(self, pictures: int = 0) -> TrainConfig:
+    def config(self, pictures: int | None = None) -> TrainConfig:
         """Return the recipe with the options in it, suited to a number of pictures if given."""
         recipe = RECIPES[self.recipe]
         if self.recipe == "fast":
-            recipe = replace(recipe, optimizer=fast_optimizer(self.model))
-        if pictures and self.recipe == "fast" and self.options["batch_size"] is None:
-            recipe = suited_to(recipe, pictures)
+            free = self.options["batch_size"] is None
+            recipe = suited_to(recipe, self.model, pictures if free else None)
         if self.pretrained:
             recipe = replace(recipe, lr=FINE_TUNING_LR)
         chosen = {name: value for name, value in self.options.items() if value is not None}

@@ -63,7 +63,8 @@ def test_broken_pictures_fail_alone_and_in_their_place(cli: CliRunner, folder: P
     assert len(run.stdout.splitlines()) == COUNT - 2 == len(names(folder / "out"))
 
 
-def test_the_pixel_limit_reaches_the_processes(cli: CliRunner, folder: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_the_pixel_limit_reaches_the_processes(cli: CliRunner) -> None:
     run = cli("pool", "in", "-o", "out/", "-j", "2", "--max-pixels", "1199")
     assert run.returncode == 1
     assert f"all {COUNT} pictures failed" in run.stderr

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import CliRunner
 from tests.reliability.hostile import encoded, image_of, png
+from tests.sessions import check_nobody_is_left
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="shells and signals of POSIX")
 
@@ -174,13 +175,7 @@ def interrupted(
     for _ in range(times):
         process.send_signal(number)
     said = process.communicate(timeout=60)[1]
-    # No worker outlives it: nobody is left in its session.
-    deadline = time.monotonic() + patience
-    with pytest.raises(ProcessLookupError):
-        while True:
-            os.killpg(process.pid, 0)
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    check_nobody_is_left(process.pid, patience)
     return process.returncode, said
 
 
