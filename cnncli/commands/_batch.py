@@ -165,8 +165,11 @@ def _work(
     start = time.perf_counter()
     try:
         before = read_picture(source, ahead=ahead)
+        size, notices = _describe(before), tuple(before.info.get("notices", ()))
         changed = change(before, threads)
         after = changed.picture
+        drawn = (before, after) if keep else None
+        del before  # its memory is free while the result is encoded
         target, name = targets.path_for(source, after)
         write_picture(target, after, name, threads=threads)
     except BrokenPipeError:
@@ -178,13 +181,13 @@ def _work(
         source,
         target=target,
         seconds=time.perf_counter() - start,
-        notices=tuple(before.info.get("notices", ())),
-        before=_describe(before),
+        notices=notices,
+        before=size,
         after=_describe(after),
         remark=changed.remark,
         record={"width": width, "height": height, "mode": after.kind, **changed.record},
         plans=changed.plans,
-        drawn=(before, after) if keep else None,
+        drawn=drawn,
     )
 
 

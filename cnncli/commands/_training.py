@@ -24,6 +24,7 @@ from cnncli.config import (
     RecipeName,
     TrainConfig,
     data_folder,
+    fast_optimizer,
     suited_to,
 )
 from cnncli.errors import UsageError
@@ -67,15 +68,17 @@ class Request:
     given: frozenset[str]
     pretrained: bool = False
 
-    def config(self, pictures: int | None = None) -> TrainConfig:
+    def config(self, pictures: int = 0) -> TrainConfig:
         """Return the recipe with the options in it, suited to a number of pictures if given."""
         recipe = RECIPES[self.recipe]
+        chosen = {name: value for name, value in self.options.items() if value is not None}
         if self.recipe == "fast":
-            free = self.options["batch_size"] is None
-            recipe = suited_to(recipe, self.model, pictures if free else None)
+            optimizer = self.options["optimizer"] or fast_optimizer(self.model)
+            recipe = replace(recipe, optimizer=optimizer)
+            if pictures and self.options["batch_size"] is None:
+                recipe = suited_to(recipe, pictures)
         if self.pretrained:
             recipe = replace(recipe, lr=FINE_TUNING_LR)
-        chosen = {name: value for name, value in self.options.items() if value is not None}
         return replace(recipe, **chosen)
 
 

@@ -185,7 +185,7 @@ def _pool(bands: Bands, band: Band, program: Program) -> None:
     line = bands.line * c
     flat = _reduced_rows(bands, band, program, line)
     n = count * line
-    wide = neighbours(program, flat, n, c, across.size, bands.operation)
+    wide = neighbours(program, flat, n, c, across.size, bands.operation, spare=True)
     program.run()
     if bands.mode in ("max", "min") and bands.sums == bands.out.dtype:
         _keep(wide, bands.out[band.first : band.stop], across.stride * c)

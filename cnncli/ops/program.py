@@ -11,7 +11,7 @@ multiplication are exact modulo 2**bits, so only the final sums have to fit the 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from math import comb, prod
+from math import comb, isqrt, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -119,7 +119,7 @@ def one_dimension(
 ) -> Array:
     """Record a 1-D correlation along `step`; return the `n` results.
 
-    Boxes are summed by doubling, binomials by repeated pairs, anything else tap by tap.
+    Boxes are summed by their factors, binomials by repeated pairs, anything else tap by tap.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def one_dimension(
     """
     k = len(weights)
     if k > 2 and (weights == 1).all():
-        return neighbours(program, source, n, step, k, np.add)
+        return neighbours(program, source, n, step, k, np.add, spare=spare)
     if k > 2 and weights.dtype.kind == "i" and _is_binomial(weights):
         return _pair_sums(program, source, n, step, k, spare)
     weighted = [(i * step, w) for i, w in enumerate(weights.tolist())]
@@ -172,35 +172,59 @@ def _may_read_ahead(source: Array) -> bool:
 
 
 def neighbours(
-    program: Program, source: Array, n: int, step: int, k: int, operation: np.ufunc
+    program: Program,
+    source: Array,
+    n: int,
+    step: int,
+    k: int,
+    operation: np.ufunc,
+    *,
+    spare: bool = False,
 ) -> Array:
-    """Record the reduction of k neighbours in about log2(k) calls: of 2, of 4, of 8.
+    """Record the reduction of k neighbours in about log2(k) calls.
 
     Parameters
     ----------
-    program, source, n, step
-        As for :func:`one_dimension`; the source is left alone.
+    program, source, n, step, spare
+        As for :func:`one_dimension`.
     k
         Number of neighbours, at least 1.
     operation
         ``np.add``, ``np.maximum`` or ``np.minimum``.
     """
-    sums, size = {1: source}, 1
-    while size * 2 <= k:
-        m = n + (k - 2 * size) * step
-        total, half = program.empty(m, source.dtype), sums[size]
-        ahead = half[size * step : size * step + m]
-        program.call(partial(operation, half[:m], ahead, out=total))
-        size *= 2
-        sums[size] = total
-    total, got = sums[size], size
-    while got < k:
-        part = 1 << ((k - got).bit_length() - 1)
-        m = n + (k - got - part) * step
-        ahead = sums[part][got * step : got * step + m]
-        program.call(partial(operation, total[:m], ahead, out=total[:m]))
-        got += part
-    return total[:n]
+    if operation is np.add:
+        return _box_sums(program, source, n, step, k, spare=spare)
+    size, in_place = 1, _may_read_ahead(source)
+    while size < k:  # windows of maxima may overlap, so that the last two need not fit together
+        further = min(size, k - size)
+        m = n + (k - size - further) * step
+        total = source[:m] if spare and in_place else program.empty(m, source.dtype)
+        ahead = source[further * step : further * step + m]
+        program.call(partial(operation, source[:m], ahead, out=total))
+        source, size, spare = total, size + further, True
+    return source[:n]
+
+
+def _box_sums(program: Program, source: Array, n: int, step: int, k: int, *, spare: bool) -> Array:
+    """Record sums of k neighbours: of 15 as those of 3, of which 5 lie side by side.
+
+    A prime number takes one sum more than the number before it: 3 as 2 + 1, 5 as 2 x 2 + 1.
+    """
+    factor = next((p for p in range(2, isqrt(k) + 1) if k % p == 0), k)
+    if factor < k:
+        m = n + (k - factor) * step
+        parts = _box_sums(program, source, m, step, factor, spare=spare)
+        return _box_sums(program, parts, n, factor * step, k // factor, spare=True)
+    if k == 1:
+        return source[:n]
+    if k == 2:
+        total = source[:n] if spare and _may_read_ahead(source) else program.empty(n, source.dtype)
+        program.call(np.add, source[:n], source[step : step + n], total)
+        return total
+    total = _box_sums(program, source, n, step, k - 1, spare=False)
+    last = (k - 1) * step
+    program.call(np.add, total, source[last : last + n], total)
+    return total
 
 
 def taps(
