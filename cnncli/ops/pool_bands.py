@@ -27,7 +27,7 @@ Array = npt.NDArray[Any]
 _LITTLE_ENDIAN = sys.byteorder == "little"
 # Bytes of a band's reduced rows. Small ones stay in a roomy second-level cache; large ones let
 # memory reach its full speed, and threads meet seldom: see `engines.SMALL_TILE`.
-_SMALL_BAND, _LARGE_BAND = 500_000, 2_000_000
+_SMALL_BAND, _LARGE_BAND = 250_000, 3_000_000
 _ALONE = 1_500_000  # samples for one thread, below which another costs more than it saves
 
 
@@ -255,21 +255,26 @@ def _reduced_rows(bands: Bands, band: Band, program: Program, line: int) -> Arra
 
 
 def _reduce_lines(bands: Bands, lines: list[Array], inside: Array, program: Program) -> None:
-    if bands.mode in ("max", "min") and len(lines) > 1:
-        bands.operation(lines[0], lines[1], out=inside)
-        for one in lines[2:]:
-            bands.operation(inside, one, out=inside)
-        return
-    np.copyto(inside, lines[0], "unsafe")
     if bands.mode == "l2":
-        np.multiply(inside, inside, out=inside)
-    if len(lines) == 1:
+        _sum_squares(lines, inside, program)
         return
+    if len(lines) == 1:
+        np.copyto(inside, lines[0], "unsafe")
+        return
+    # NumPy converts and adds a few thousand samples at a time: they stay in the nearest cache.
+    how: dict[str, Any] = {"out": inside, "dtype": bands.sums, "casting": "unsafe"}
+    bands.operation(lines[0], lines[1], **how)
+    for one in lines[2:]:
+        bands.operation(inside, one, **how)
+
+
+def _sum_squares(lines: list[Array], inside: Array, program: Program) -> None:
+    np.copyto(inside, lines[0], "unsafe")
+    np.multiply(inside, inside, out=inside)
     wide = program.empty(inside.shape, inside.dtype)
     for one in lines[1:]:
         np.copyto(wide, one, "unsafe")
-        if bands.mode == "l2":
-            np.multiply(wide, wide, out=wide)
+        np.multiply(wide, wide, out=wide)
         np.add(inside, wide, out=inside)
 
 
