@@ -4,9 +4,12 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 from typing import Any, TypeVar
 
 from cnncli.files import remove_unfinished
@@ -16,6 +19,11 @@ Outcome = TypeVar("Outcome")
 
 _CHUNK = 8  # items that travel together: waking a process costs as much as a small picture's part
 _AHEAD = 2  # chunks that each worker has: one in hand, one to go on with
+_SIGNALS = [  # whichever this system has
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+]
 
 
 def map_in_processes(
@@ -76,7 +84,8 @@ class _Crew:
         for _ in range(workers):
             ours, theirs = context.Pipe()
             process = context.Process(target=_labour, args=(theirs, work), daemon=True)
-            process.start()
+            with _nothing_to_run_again(), _signals_wait():
+                process.start()
             theirs.close()  # so that the end of the process is the end of the pipe
             self._under_way[ours] = []
             self._processes.append(process)
@@ -134,14 +143,42 @@ class _Crew:
             self._done[number] = [self._lost(item) for item in self._chunks[number]]
 
 
+@contextmanager
+def _nothing_to_run_again() -> Iterator[None]:
+    """Hide the main program, which a process that begins would import anew.
+
+    Nobody needs it there; and one that calls this package without a guard would start over.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Let signals reach this process a moment later, and one that begins meanwhile not at all.
+
+    They would break off its imports, with a traceback. (Windows has no such mask.)
+    """
+    mask = getattr(signal, "pthread_sigmask", None)
+    before = mask(signal.SIG_BLOCK, _SIGNALS) if mask else ()
+    try:
+        yield
+    finally:
+        if mask:
+            mask(signal.SIG_SETMASK, before)
+
+
 def _labour(connection: Connection, work: Callable[[Any], Any]) -> None:
     """Work until the pipe ends; what a worker process runs.
 
     Signals are the caller's business: a terminal sends them to all of its processes at once.
     """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # whichever this system has
-        if number := getattr(signal, name, None):
-            signal.signal(number, signal.SIG_IGN)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     tasks: queue.SimpleQueue[tuple[int, Sequence[Any]]] = queue.SimpleQueue()
     threading.Thread(target=_take_in, args=(connection, tasks), daemon=True).start()
     while True:

@@ -78,13 +78,12 @@ def test_without_workers_the_rest_is_lost() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_workers_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
     program = (
-        "from functools import partial; from pathlib import Path; import os, time\n"
+        "from functools import partial; from pathlib import Path\n"
         "from cnncli.processes import map_in_processes\n"
         "from tests.test_processes import lost, noted\n"
-        "if __name__ == '__main__':\n"
-        f"    work = partial(noted, Path({str(tmp_path)!r}))\n"
-        "    for _ in map_in_processes(work, range(100_000), 2, lost):\n"
-        "        print(flush=True)\n"
+        f"work = partial(noted, Path({str(tmp_path)!r}))\n"  # no guard: it is not run again
+        "for _ in map_in_processes(work, range(100_000), 2, lost):\n"
+        "    print(flush=True)\n"
     )
     script = tmp_path / "caller.py"
     script.write_text(program)

@@ -37,7 +37,7 @@ Json = Annotated[
 Jobs = Annotated[
     int,
     typer.Option(
-        "--jobs", "-j", min=0, help="Threads to use; 0 uses every core.", show_default=False
+        "--jobs", "-j", min=0, help="Cores to use; 0 uses all.", show_default=False
     ),
 ]
 Output = Annotated[
