@@ -36,9 +36,7 @@ Json = Annotated[
 ]
 Jobs = Annotated[
     int,
-    typer.Option(
-        "--jobs", "-j", min=0, help="Cores to use; 0 uses all.", show_default=False
-    ),
+    typer.Option("--jobs", "-j", min=0, help="Cores to use; 0 uses all.", show_default=False),
 ]
 Output = Annotated[
     str | None,  # text, because a slash at its end means a folder

@@ -51,7 +51,13 @@ def train(
     lr: Annotated[
         float | None, typer.Option(min=1e-9, help="Highest learning rate. Default: the recipe's.")
     ] = None,
-    optimizer: Annotated[OptimizerName | None, typer.Option(help="Default: the recipe's.")] = None,
+    optimizer: Annotated[
+        OptimizerName | None,
+        typer.Option(
+            help="muon: for kernels of convolutions, beside adamw for the rest. "
+            "Default: the recipe's; of fast, muon for simple and adamw for others."
+        ),
+    ] = None,
     recipe: Annotated[
         RecipeName, typer.Option(help="fast: all that helps; plain: the lesson's loop.")
     ] = _FAST.recipe,
