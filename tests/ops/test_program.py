@@ -9,21 +9,21 @@ RNG = np.random.default_rng(3)
 COUNTS = [*range(1, 18), 23, 27, 31, 45, 101]
 
 
-@pytest.mark.parametrize("k", COUNTS)
+@pytest.mark.parametrize("spare", [False, True])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32, np.float32, np.float64])
 @pytest.mark.parametrize("operation", [np.add, np.maximum, np.minimum])
-@pytest.mark.parametrize("spare", [False, True])
-def test_neighbours_are_reduced(k: int, dtype: type, operation: np.ufunc, spare: bool) -> None:
+def test_neighbours_are_reduced(dtype: type, operation: np.ufunc, spare: bool) -> None:
     n, step = 50, 3
-    source = RNG.integers(0, 200, n + (k - 1) * step).astype(dtype)
-    before = source.copy()
-    windows = np.stack([before[i * step : i * step + n] for i in range(k)])
-    expected = operation.reduce(windows, axis=0, dtype=dtype)  # wraps where the sums do
-    program = Program()
-    found = neighbours(program, source, n, step, k, operation, spare=spare)
-    program.run()
-    np.testing.assert_array_equal(found, expected)
-    assert spare or np.array_equal(source, before)
+    for k in COUNTS:
+        source = RNG.integers(0, 200, n + (k - 1) * step).astype(dtype)
+        before = source.copy()
+        windows = np.stack([before[i * step : i * step + n] for i in range(k)])
+        expected = operation.reduce(windows, axis=0, dtype=dtype)  # wraps where the sums do
+        program = Program()
+        found = neighbours(program, source, n, step, k, operation, spare=spare)
+        program.run()
+        np.testing.assert_array_equal(found, expected, err_msg=f"of {k}")
+        assert spare or np.array_equal(source, before)
 
 
 @pytest.mark.parametrize(
