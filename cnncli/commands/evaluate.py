@@ -102,7 +102,7 @@ def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> _Labelled:
     trained_on = checkpoint.card.get("data")
     name = data if data is not None else trained_on if isinstance(trained_on, str) else "mnist"
     folder = Path(name).expanduser()
-    if folder.is_dir() and name != trained_on and _has_class_folders(folder):
+    if folder.is_dir() and name != trained_on and _is_class_folder(folder):
         return _whole_folder(folder, checkpoint, quiet)
     from cnncli.config import data_folder
     from cnncli.nn.datasets import open_data
@@ -116,7 +116,11 @@ def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> _Labelled:
     return _checked(name, pixels, test.labels.numpy(), opened.classes, checkpoint)
 
 
-def _has_class_folders(folder: Path) -> bool:
+def _is_class_folder(folder: Path) -> bool:
+    from cnncli.nn.sources import find_pair
+
+    if find_pair(folder, "train"):  # IDX files, whatever else lies there, such as a cache
+        return False
     return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from cnncli.resources import sample_image, shipped_weights
 from tests.cli.conftest import pixels
 from tests.conftest import CliRunner
+from tests.nn.test_datasets import write_idx
 
 pytestmark = pytest.mark.skipif(not shipped_weights().exists(), reason="no shipped weights")
 KEYS = ["accuracy", "interval", "n", "loss", "ece", "per_class", "confusion"]
@@ -42,6 +43,15 @@ def test_a_folder_is_measured_whole(cli: CliRunner, labelled: Path) -> None:
     assert three["recall"] == pytest.approx(2 / 3)
     assert (three["label"], three["support"]) == ("3", 3)
     assert record["per_class"][8]["recall"] is None
+
+
+def test_a_folder_of_idx_files_may_hold_folders_too(cli: CliRunner, tmp_path: Path) -> None:
+    """Such as the cache, where the data folder is the one with the files."""
+    write_idx(tmp_path / "idx", labels=10)
+    (tmp_path / "idx" / "cache").mkdir()
+    done = cli("evaluate", "--data", tmp_path / "idx", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["n"] == 10
 
 
 def test_tables_and_pictures(cli: CliRunner, labelled: Path, tmp_path: Path) -> None:

@@ -20,16 +20,18 @@ from cnncli.nn.download import reachable
 from tests.nn.test_idx import idx
 
 
-def write_idx(folder: Path, prefix: str = "", *, test: bool = True, packed: bool = False) -> None:
-    """Write 40 training and 10 test pictures of two classes: bright on the left, or right."""
+def write_idx(
+    folder: Path, prefix: str = "", *, test: bool = True, packed: bool = False, labels: int = 2
+) -> None:
+    """Write 40 training and 10 test pictures of classes that are bright on the left, or right."""
     folder.mkdir(parents=True, exist_ok=True)
     draw = np.random.default_rng(0)
     for part, count in (("train", 40), ("t10k", 10)) if test else (("train", 40),):
-        labels = np.arange(count) % 2
+        classes = np.arange(count) % labels
         pictures = draw.integers(0, 50, (count, 28, 28))
-        for picture, label in zip(pictures, labels, strict=True):
-            picture[:, 14 * label : 14 * label + 14] += 150
-        for what, array in (("images-idx3", pictures), ("labels-idx1", labels)):
+        for picture, label in zip(pictures, classes, strict=True):
+            picture[:, 14 * (label % 2) : 14 * (label % 2) + 14] += 150
+        for what, array in (("images-idx3", pictures), ("labels-idx1", classes)):
             data = idx(array)
             path = folder / f"{prefix}{part}-{what}-ubyte{'.gz' if packed else ''}"
             path.write_bytes(gzip.compress(data) if packed else data)
