@@ -318,8 +318,7 @@ class TrainingRun:
         done = list(crew.map(gradients, self.twins, batch.chunk(self.workers)))
         for parameter, first, *others in zip(parameters, *(each for each, _ in done), strict=True):
             # Laid out as the parameter is: the fused optimizers go through both side by side.
-            alike = first.stride() == parameter.stride()
-            parameter.grad = first if alike else torch.empty_like(parameter).copy_(first)
+            parameter.grad = torch.empty_like(parameter).copy_(first)
             for part in others:
                 parameter.grad += part
         for _, totals in done:
