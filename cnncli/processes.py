@@ -36,8 +36,8 @@ def map_in_processes(
 
     As :func:`cnncli.pipeline.ordered_map` with its bound on what waits, in processes that begin
     anew (fork would copy locks that other threads hold): starting them takes as long as a hundred
-    small pictures. They end with the caller, however it ends, and leave no unfinished file then; one
-    that is killed by itself may leave the file that it was writing.
+    small pictures. They end with the caller, however it ends, and leave no unfinished file then; a
+    worker that is killed by itself may leave the one that it was writing.
 
     Parameters
     ----------
