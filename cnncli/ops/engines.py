@@ -1,14 +1,14 @@
 """What every filter engine offers, and the one that adds shifted tiles tap by tap."""
 
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from cnncli.ops.caches import second_level_cache
-from cnncli.ops.factors import Product, product
+from cnncli.ops.factors import Product, column_and_row, product
 from cnncli.ops.finish import Finish, record_real
 from cnncli.ops.kernels import Combine
 from cnncli.ops.program import Program, one_dimension, scalar, taps
@@ -21,8 +21,10 @@ FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 # in a second-level cache of 2 MiB. Those of a large one stay in a third-level cache, which keeps up
 # with these sums where it is near. Several threads take large tiles on every machine: each call
 # needs Python's lock for a moment, and waiting for it costs more than the cache saves.
-SMALL_TILE, LARGE_TILE = 250_000, 700_000
+SMALL_TILE, LARGE_TILE = 200_000, 500_000
 ROOMY = 2 << 20  # bytes of a core's second-level cache from which small tiles are worth while
+_ALONE = 15_000_000  # samples for one thread, times the calls on each
+_MANY_TAPS = 400  # beyond, one by one is never cheapest, and counting them costs time itself
 
 
 class Recorded(NamedTuple):
@@ -93,8 +95,9 @@ class Taps(NamedTuple):
 
     @property
     def alone(self) -> int:
-        """Samples for one thread: many, as each takes little time."""
-        return 1_000_000
+        """Samples for one thread: many, as each takes little time, more so with few calls."""
+        total = sum(calls(kernel, self.dtype) for kernel in self.kernels)
+        return _ALONE * 2 // (self.dtype.itemsize * max(1, total))
 
     def planar(self, channels: int) -> bool:  # noqa: ARG002
         """Whether to take channels apart: never."""
@@ -220,3 +223,21 @@ def _product(
     middle = one_dimension(program, flat, m, down, column, spare=spare)
     spare = spare or not np.may_share_memory(middle, flat)
     return one_dimension(program, middle, n, right, row, spare=spare)
+
+
+def calls(kernel: Array, sums: np.dtype[Any]) -> int:
+    """Return how many calls a tile takes, counted on a recording in miniature."""
+    return _counted(kernel.tobytes(), kernel.shape, kernel.dtype, sums)
+
+
+@lru_cache(maxsize=256)
+def _counted(
+    weights: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], sums: np.dtype[Any]
+) -> int:
+    kernel = np.frombuffer(weights, dtype).reshape(shape)
+    taps = int(np.count_nonzero(kernel))
+    if min(shape) > 1 and taps > _MANY_TAPS and column_and_row(kernel) is None:
+        return 2 * taps
+    program = Program()
+    record_kernel(program, np.zeros(kernel.size + 1, sums), 1, (shape[1], 1), kernel)
+    return len(program.steps)

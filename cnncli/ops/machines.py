@@ -9,7 +9,7 @@ import numpy.typing as npt
 from cnncli.ops.engines import Engine
 from cnncli.ops.program import Arena, Program
 from cnncli.ops.sinks import PixelSink, Place, Sink
-from cnncli.ops.source import Source
+from cnncli.ops.source import Copy, Source
 
 Array = npt.NDArray[Any]
 # Records the last steps on a response, which it may overwrite, and returns the result's array.
@@ -56,6 +56,12 @@ class Machine:
         at_once = direct is not None and flat.dtype == direct  # None would equal float64
         self._write = self._last_step(flat, size) if at_once else None
         self._result = _in_rows(flat, size, self._recorded.stride)
+        down, across = engine.halo
+        buffer = self._recorded.buffer
+        self._area = buffer[: shape[0] + down, : (shape[1] + across) * channels]
+        self._index: Array | None = None  # whose copies are known, and where
+        self._key: tuple[int, float] | None = None
+        self._copies: list[Copy] | None = None
 
     @classmethod
     def borrow(
@@ -107,18 +113,38 @@ class Machine:
         place
             First row and pixel of the tile.
         """
-        (y, x), (tall, wide), (down, across) = place, self._shape, self._engine.halo
+        (y, x), (tall, wide) = place, self._shape
         rows, columns = min(tall, size[0] - y), min(wide, size[1] - x)
-        buffer, c = self._recorded.buffer, self._channels
+        whole = (rows, columns) == self._shape
         for channel, plane in planes:
-            if (rows, columns) != self._shape:
-                buffer.fill(0)  # what lies beside must not depend on the tile before
-            plane.load(buffer[: rows + down, : (columns + across) * c], y, x)
+            if whole:
+                self._load(plane, y, x)
+            else:
+                self._load_part(plane, y, x, (rows, columns))
             self._program.run()
             if self._write is not None and isinstance(sink, PixelSink):
-                self._write(sink.area(place, (rows, columns * c)))
+                self._write(sink.area(place, (rows, columns * self._channels)))
             else:
-                sink.write(self._result[:rows, : columns * c], place, channel)
+                tile = self._result if whole else self._result[:rows, : columns * self._channels]
+                sink.write(tile, place, channel)
+
+    def _load(self, plane: Source, y: int, x: int) -> None:
+        """Fill the buffer; how its outer columns are filled is found once for tiles in a column."""
+        key = x, plane.constant
+        if self._index is not plane.column_index or self._key != key:
+            self._copies = plane.columns(self._area, x)
+            self._index, self._key = plane.column_index, key
+        if self._copies is None:
+            plane.load(self._area, y, x)
+            return
+        plane.load_rows(self._area, y, x)
+        for target, values in self._copies:
+            np.copyto(target, values, "unsafe")
+
+    def _load_part(self, plane: Source, y: int, x: int, size: Place) -> None:
+        buffer, (down, across) = self._recorded.buffer, self._engine.halo
+        buffer.fill(0)  # what lies beside must not depend on the tile before
+        plane.load(buffer[: size[0] + down, : (size[1] + across) * self._channels], y, x)
 
     def _last_step(self, result: Array, size: Place) -> Callable[[Array], object] | None:
         """Take the last step off the program if its result can go to the output at once, or None.
@@ -137,6 +163,9 @@ class Machine:
         ]
 
         def write(area: Array) -> None:
+            if area.shape == size:
+                function(*operands, area)
+                return
             part = slice(area.shape[0]), slice(area.shape[1])
             tiles = [each[part] if isinstance(each, np.ndarray) else each for each in operands]
             function(*tiles, out=area)

@@ -4,18 +4,16 @@ The promise: integers times integers are exact, and a result depends on image an
 never on tile size, threads or what happens to it afterwards.
 """
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cnncli.ops.dtypes import is_finite, response_range, result_dtype, value_range
-from cnncli.ops.engines import Engine, Taps, record_kernel
-from cnncli.ops.factors import column_and_row, over_one_denominator, sum_of_products
+from cnncli.ops.engines import Engine, Taps, calls
+from cnncli.ops.factors import over_one_denominator, sum_of_products
 from cnncli.ops.finish import narrowest
 from cnncli.ops.fourier import Fourier, is_exact, nanoseconds
-from cnncli.ops.program import Program
 from cnncli.ops.toeplitz import Toeplitz
 
 Array = npt.NDArray[Any]
@@ -81,7 +79,6 @@ _FLOAT_IMAGE = {
     4: 1.1,
     8: 2.2,
 }  # more for floats: a search for NaN, and small tiles of wide samples
-_MANY_TAPS = 400  # beyond, one by one is never cheapest, and counting them costs time itself
 
 
 def understand(image: Array, kernel: Array, outside: float) -> Response:
@@ -153,24 +150,6 @@ def choose(
 
 def _taps_cost(kernel: Array, sums: np.dtype[Any]) -> float:
     return _CALL[sums.itemsize] * calls(kernel, sums)
-
-
-def calls(kernel: Array, sums: np.dtype[Any]) -> int:
-    """Return how many calls a tile takes, counted on a recording in miniature."""
-    return _counted(kernel.tobytes(), kernel.shape, kernel.dtype, sums)
-
-
-@lru_cache(maxsize=256)
-def _counted(
-    weights: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], sums: np.dtype[Any]
-) -> int:
-    kernel = np.frombuffer(weights, dtype).reshape(shape)
-    taps = int(np.count_nonzero(kernel))
-    if min(shape) > 1 and taps > _MANY_TAPS and column_and_row(kernel) is None:
-        return 2 * taps
-    program = Program()
-    record_kernel(program, np.zeros(kernel.size + 1, sums), 1, (shape[1], 1), kernel)
-    return len(program.steps)
 
 
 def _toeplitz_cost(terms: list[tuple[Array, Array]] | None, sums: np.dtype[Any]) -> float:

@@ -1,6 +1,6 @@
 """Where finished tiles go: into an image, or into its bounds."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ class Sink(Protocol):
         """
 
 
-class PixelSink(NamedTuple):
+class PixelSink:
     """Writes tiles into the output, keeping one row and column in `stride`.
 
     Parameters
@@ -30,12 +30,14 @@ class PixelSink(NamedTuple):
         Rows and columns between kept windows.
     """
 
-    out: Array
-    stride: tuple[int, int]
+    def __init__(self, out: Array, stride: tuple[int, int]) -> None:
+        self.out, self.stride = out, stride
+        self._rows = out.reshape(len(out), -1)
+        self._at_once = stride == (1, 1)
 
     def write(self, tile: Array, place: Place, channel: int | None) -> None:
         """Copy the tile to its place, converting; the tile's values fit the output's type."""
-        if self.stride == (1, 1) and channel is None:
+        if self._at_once and channel is None:
             np.copyto(self.area(place, tile.shape), tile, "unsafe")
             return
         (y, x), (sy, sx) = place, self.stride
@@ -45,9 +47,8 @@ class PixelSink(NamedTuple):
 
     def area(self, place: Place, shape: tuple[int, ...]) -> Array:
         """Return where a tile ``(rows, samples)`` of all channels goes at stride 1."""
-        rows = self.out.reshape(len(self.out), -1)
         y, x = place[0], place[1] * self.out.shape[2]
-        return rows[y : y + shape[0], x : x + shape[1]]
+        return self._rows[y : y + shape[0], x : x + shape[1]]
 
 
 class RangeSink:

@@ -9,6 +9,7 @@ from cnncli.ops.program import scalar
 from cnncli.ops.windows import Border, border_index
 
 Array = npt.NDArray[Any]
+Copy = tuple[Array, Any]  # where to, and what
 
 
 class Source(NamedTuple):
@@ -65,27 +66,48 @@ class Source(NamedTuple):
 
         Integers are converted modulo 2**bits, as the sums that follow are.
         """
-        height, width = self.rows.shape
-        down, right = self.before[0] - y, self.before[1] * self.channels - x * self.channels
-        top, bottom = _inside(down, height, buffer.shape[0])
-        left, end = _inside(right, width, buffer.shape[1])
-        across = slice(left - right, end - right)
-        np.copyto(
-            buffer[top:bottom, left:end], self.rows[top - down : bottom - down, across], "unsafe"
-        )
-        for start, stop in ((0, top), (bottom, len(buffer))):
+        self.load_rows(buffer, y, x)
+        copies = self.columns(buffer, x)
+        for target, values in self._far_columns(buffer, y, x) if copies is None else copies:
+            np.copyto(target, values, "unsafe")
+
+    def load_rows(self, buffer: Array, y: int, x: int) -> None:
+        """Fill those columns of a buffer that lie within the image."""
+        left, end, across = self._across(buffer, x)
+        height, inner = len(self.rows), buffer[:, left:end]
+        first, count = y - self.before[0], len(buffer)
+        if first >= 0 and first + count <= height:
+            np.copyto(inner, self.rows[first : first + count, across], "unsafe")
+            return
+        top, bottom = _inside(-first, height, count)
+        np.copyto(inner[top:bottom], self.rows[first + top : first + bottom, across], "unsafe")
+        for start, stop in ((0, top), (bottom, count)):
             if start < stop:
                 index = self.row_index[y + start : y + stop].tolist()
-                self._spread(buffer[start:stop, left:end], self.rows[:, across], index)
-        self._load_columns(buffer, y, x, right, (left, end))
+                for target, values in self._spread(inner[start:stop], self.rows[:, across], index):
+                    np.copyto(target, values, "unsafe")
 
-    def _load_columns(
-        self, buffer: Array, y: int, x: int, right: int, inside: tuple[int, int]
-    ) -> None:
-        """Fill the columns outside the image, from the buffer itself where it has their pixels."""
+    def columns(self, buffer: Array, x: int) -> list[Copy] | None:
+        """Return the copies within a buffer that fill its columns outside the image.
+
+        They are the same for all images of this width and border. None where other columns of the
+        image have to come in: the far side of a picture in parts, or one narrower than its border.
+        """
+        return self._outside(buffer, x, None)
+
+    def _far_columns(self, buffer: Array, y: int, x: int) -> list[Copy]:
+        rows = self.row_index[y : y + len(buffer)]
+        return self._outside(buffer, x, rows) or []
+
+    def _outside(
+        self, buffer: Array, x: int, rows: npt.NDArray[np.intp] | None
+    ) -> list[Copy] | None:
+        """Return the copies from the buffer itself, or from `rows` of the image where need be."""
         c = self.channels
-        left, end, shift = inside[0] // c, inside[1] // c, right // c
-        pixels = _columns(buffer, c)
+        left, end, _ = self._across(buffer, x)
+        shift, pixels = self.before[1] - x, _columns(buffer, c)
+        left, end = left // c, end // c
+        copies: list[Copy] = []
         for start, stop in ((0, left), (end, len(pixels))):
             if start == stop:
                 continue
@@ -93,31 +115,37 @@ class Source(NamedTuple):
             low, high = min(index), max(index)
             source, first = pixels, -shift
             if low >= 0 and not left <= low + shift <= high + shift < end:
-                rows = self.row_index[y : y + len(buffer)]
+                if rows is None:
+                    return None
                 source, first = _columns(self.rows[:, low * c : high * c + c][rows], c), low
             here = [i if i < 0 else i - first for i in index]
-            self._spread(pixels[start:stop], source, here)
+            copies += self._spread(pixels[start:stop], source, here)
+        return copies
 
-    def _spread(self, target: Array, source: Array, index: list[int]) -> None:
-        """Copy ``source[index[i]]`` to ``target[i]``, neighbours and repetitions in one go."""
+    def _across(self, buffer: Array, x: int) -> tuple[int, int, slice]:
+        """Return the samples of a buffer at pixel `x` that lie within the image, and which."""
+        right, width = (self.before[1] - x) * self.channels, self.rows.shape[1]
+        left, end = _inside(right, width, buffer.shape[1])
+        return left, end, slice(left - right, end - right)
+
+    def _spread(self, target: Array, source: Array, index: list[int]) -> list[Copy]:
+        """Return copies ``source[index[i]]`` to ``target[i]``, as few as can be."""
         first, last = index[0], index[-1]
         step = 1 if first <= last else -1
         if index.count(first) == len(index):
-            self._fill(target, source[first], first)
-        elif first >= 0 and index == list(range(first, last + step, step)):
+            return [(target, self._values(target, source, first))]
+        if first >= 0 and index == list(range(first, last + step, step)):
             block = source[first : last + 1] if step > 0 else source[last : first + 1][::-1]
-            np.copyto(target, block, "unsafe")
-        else:
-            for part, i in zip(target, index, strict=True):
-                self._fill(part, source[i], i)
+            return [(target, block)]
+        parts = zip(target, index, strict=True)
+        return [(part, self._values(part, source, i)) for part, i in parts]
 
-    def _fill(self, target: Array, values: Array, index: int) -> None:
+    def _values(self, target: Array, source: Array, index: int) -> Any:
         if index >= 0:
-            np.copyto(target, values, "unsafe")
-        elif target.dtype.kind == "f":
-            target[...] = self.constant
-        else:
-            target[...] = scalar(int(self.constant), target.dtype)
+            return source[index]
+        if target.dtype.kind == "f":
+            return self.constant
+        return scalar(int(self.constant), target.dtype)
 
 
 def _columns(rows: Array, channels: int) -> Array:

@@ -117,6 +117,19 @@ def test_named_kernels_equal_loops(kernel, dtype):
     assert found.tolist() == correlate_loops(pixels, kernel.weights, mode="symmetric").tolist()
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_buffers_kept_for_the_next_image_take_its_border(small_tiles, channels):
+    small_tiles(400)
+    kernel = np.array([[1, 2, -1], [0, 3, 1], [4, 0, -2]])
+    for seed, border in enumerate([*BORDERS, "constant:7", "reflect", "constant:3"]):
+        pixels = image((30, 17, channels), seed=seed)
+        found = correlate2d(pixels, kernel, border=border)
+        for c in range(channels):
+            mode, _, constant = border.partition(":")
+            alone = correlate_loops(pixels[..., c], kernel, mode=mode, value=int(constant or 0))
+            assert found[..., c].tolist() == alone.tolist()
+
+
 @pytest.mark.parametrize("weights", [[1] * k for k in range(1, 18)], ids=len)
 @pytest.mark.parametrize("axis", [0, 1])
 def test_boxes_of_every_length(weights, axis):
