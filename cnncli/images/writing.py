@@ -79,8 +79,22 @@ def _encode(file: BinaryIO, picture: Picture, name: str, threads: int | None) ->
 
         channels = float_tiff.as_channels(picture.pixels, picture.alpha)
         float_tiff.write_float_tiff(file, channels, alpha=picture.alpha is not None)
+    elif name == "JPEG" and _is_large_jpeg(picture):
+        from cnncli.images import jpeg
+
+        jpeg.write_jpeg(file, picture.pixels, save_options(name, picture), threads=threads)
     elif name != "PNG" or not _write_own_png(file, picture, threads):
         _to_pillow(picture).save(file, name, **save_options(name, picture))
+
+
+def _is_large_jpeg(picture: Picture) -> bool:
+    """Whether the picture makes two strips or more, of a size that the format can hold."""
+    if picture.kind not in ("L", "RGB") or picture.pixels.size < _SMALL:
+        return False
+    from cnncli.images import jpeg
+
+    height, width = picture.pixels.shape[:2]
+    return bool(height * width >= 2 * jpeg.STRIP and max(height, width) <= jpeg.LONGEST)
 
 
 def _write_own_png(file: BinaryIO, picture: Picture, threads: int | None) -> bool:

@@ -1,0 +1,132 @@
+"""Large JPEG files, encoded by Pillow strip by strip on all cores and joined by restart markers.
+
+A restart marker lets a decoder start anew in the middle of a scan, so that strips that were encoded
+one by one may follow one another in one file. It decodes to the same pixels as the file that one
+encoder makes of the whole, bit by bit: strips end where blocks end, and all have the same tables.
+
+Reference: ITU-T T.81 (1992), B.2.2 (frame header), B.2.4.4 (restart interval), E.1.4 (intervals).
+"""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.pipeline import core_count, ordered_map
+
+Bytes = NDArray[np.uint8]
+STRIP = 2_000_000  # pixels that one thread encodes at a time
+LONGEST = 65500  # pixels of a side that libjpeg encodes
+_BLOCKS = 16  # rows of blocks end here, whether or not colours have half the resolution
+_SCAN, _FRAME, _RESTART, _END = b"\xff\xda", b"\xff\xc0", 0xD0, b"\xff\xd9"
+
+
+class Parts(NamedTuple):
+    """A JPEG file taken apart.
+
+    Parameters
+    ----------
+    segments
+        From the start of the image to the last segment before the scan.
+    scan
+        The scan's header.
+    data
+        The coded pixels, without the end of the image.
+    """
+
+    segments: tuple[bytes, ...]
+    scan: bytes
+    data: bytes
+
+
+def write_jpeg(
+    file: BinaryIO, pixels: Bytes, options: Mapping[str, Any], *, threads: int | None = None
+) -> None:
+    """Write grey or RGB pixels as JPEG.
+
+    Parameters
+    ----------
+    file
+        Where to write.
+    pixels
+        ``(H, W)`` or ``(H, W, 3)``, at most :data:`LONGEST` a side.
+    options
+        Pillow's keyword arguments: ``quality``, and metadata, which goes into the file once.
+    threads
+        At most so many; all processors by default. The file is the same for every number.
+    """
+    height, width = pixels.shape[:2]
+    tall = -(-STRIP // (width * _BLOCKS)) * _BLOCKS
+    starts = range(0, height, tall)
+
+    def strip(start: int) -> Parts:
+        settings = options if start == 0 else {"quality": options["quality"]}
+        return take_apart(_encoded(pixels[start : start + tall], settings))
+
+    for number, parts in enumerate(ordered_map(strip, starts, threads or core_count())):
+        if number == 0:
+            file.write(_beginning(parts, height, width, tall))
+        else:
+            file.write(bytes([0xFF, _RESTART + (number - 1) % 8]))
+        file.write(parts.data)
+    file.write(_END)
+
+
+def take_apart(data: bytes) -> Parts:
+    """Return the parts of a JPEG file with one scan."""
+    segments, start = [data[:2]], 2
+    while True:
+        end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+        segment = data[start:end]
+        if segment.startswith(_SCAN):
+            return Parts(tuple(segments), segment, data[end : -len(_END)])
+        segments.append(segment)
+        start = end
+
+
+def _encoded(pixels: Bytes, options: Mapping[str, Any]) -> bytes:
+    """Return Pillow's JPEG file of a strip.
+
+    Pillow lets go of Python's lock only while it encodes into a file of the system. Where there is
+    no room for one, strips are encoded in turn.
+    """
+    from PIL import Image
+
+    image = Image.fromarray(pixels)
+    try:
+        with tempfile.TemporaryFile() as file:
+            image.save(file, "JPEG", **options)
+            file.seek(0)
+            return file.read()
+    except OSError:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", **options)
+        return buffer.getvalue()
+
+
+def _beginning(parts: Parts, height: int, width: int, tall: int) -> bytes:
+    """Return everything before the coded pixels: the first strip's, of the whole picture's height.
+
+    A restart interval counts the blocks, or groups of blocks of all colours, in a strip.
+    """
+    segments = []
+    for segment in parts.segments:
+        if segment.startswith(_FRAME):
+            down, across = _group(segment)
+            restart = -(-width // across) * (tall // down)
+            segments.append(b"\xff\xdd\x00\x04" + restart.to_bytes(2, "big"))
+            segments.append(segment[:5] + height.to_bytes(2, "big") + segment[7:])
+        else:
+            segments.append(segment)
+    return b"".join(segments) + parts.scan
+
+
+def _group(frame: bytes) -> tuple[int, int]:
+    """Return rows and columns of pixels that are coded together, from the frame's header."""
+    factors = frame[11::3]  # of each colour: columns of blocks in the upper half, rows in the lower
+    if len(factors) == 1:
+        return 8, 8
+    return 8 * max(each & 15 for each in factors), 8 * max(each >> 4 for each in factors)
