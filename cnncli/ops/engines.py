@@ -30,12 +30,14 @@ _MANY_TAPS = 400  # beyond, one by one is never cheapest, and counting them cost
 class Recorded(NamedTuple):
     """A tile's buffers: what to fill, and where the response appears.
 
-    ``buffer`` is ``(rows + halo, stride)``, ``response`` is flat with rows ``stride`` apart.
+    ``buffer`` is ``(rows + halo, stride)``, ``response`` is flat with rows ``stride`` apart. Each
+    row of the buffer is the sum of so many rows of the image, from its own downwards.
     """
 
     buffer: Array
     response: Array
     stride: int
+    summed: int = 1
 
 
 class Engine(Protocol):
@@ -105,9 +107,7 @@ class Taps(NamedTuple):
 
     def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:
         """Return full-width tiles, or narrower ones where a few rows are too many samples."""
-        small = threads == 1 and second_level_cache() >= ROOMY
-        samples = SMALL_TILE if small else LARGE_TILE
-        room = samples * 2 // (self.dtype.itemsize * len(self.kernels))
+        room = samples_of_a_tile(self.dtype, threads) // len(self.kernels)
         room = min(room, max(16384, rows * columns * channels // (2 * threads)))
         down, across = self.halo
         tall = room // ((columns + across) * channels)
@@ -148,6 +148,12 @@ class Taps(NamedTuple):
         if self.combine == "magnitude":
             program.call(np.sqrt, total, total)
         return total
+
+
+def samples_of_a_tile(dtype: np.dtype[Any], threads: int) -> int:
+    """Return how many samples of a type a tile should have."""
+    small = threads == 1 and second_level_cache() >= ROOMY
+    return (SMALL_TILE if small else LARGE_TILE) * 2 // dtype.itemsize
 
 
 def record_kernel(

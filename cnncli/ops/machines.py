@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.ops.engines import Engine
+from cnncli.ops.loading import Loader
 from cnncli.ops.program import Arena, Program
 from cnncli.ops.sinks import PixelSink, Place, Sink
-from cnncli.ops.source import Copy, Source
+from cnncli.ops.source import Source
 
 Array = npt.NDArray[Any]
 # Records the last steps on a response, which it may overwrite, and returns the result's array.
@@ -59,9 +60,7 @@ class Machine:
         down, across = engine.halo
         buffer = self._recorded.buffer
         self._area = buffer[: shape[0] + down, : (shape[1] + across) * channels]
-        self._index: Array | None = None  # whose copies are known, and where
-        self._key: tuple[int, float] | None = None
-        self._copies: list[Copy] | None = None
+        self._loader = Loader(self._recorded.summed)
 
     @classmethod
     def borrow(
@@ -90,6 +89,7 @@ class Machine:
 
     def give_back(self) -> None:
         """Wait for the next image, unless that would keep much memory."""
+        self._loader.end()
         if self._arena.may_wait:
             self._idle.append(self)
 
@@ -113,38 +113,21 @@ class Machine:
         place
             First row and pixel of the tile.
         """
-        (y, x), (tall, wide) = place, self._shape
+        (y, x), (tall, wide), (down, across) = place, self._shape, self._engine.halo
         rows, columns = min(tall, size[0] - y), min(wide, size[1] - x)
         whole = (rows, columns) == self._shape
         for channel, plane in planes:
-            if whole:
-                self._load(plane, y, x)
-            else:
-                self._load_part(plane, y, x, (rows, columns))
+            buffer = self._area
+            if not whole:
+                self._recorded.buffer.fill(0)  # what lies beside must not depend on earlier tiles
+                buffer = buffer[: rows + down, : (columns + across) * self._channels]
+            self._loader.load(plane, buffer, y, x)
             self._program.run()
             if self._write is not None and isinstance(sink, PixelSink):
                 self._write(sink.area(place, (rows, columns * self._channels)))
             else:
                 tile = self._result if whole else self._result[:rows, : columns * self._channels]
                 sink.write(tile, place, channel)
-
-    def _load(self, plane: Source, y: int, x: int) -> None:
-        """Fill the buffer; how its outer columns are filled is found once for tiles in a column."""
-        key = x, plane.constant
-        if self._index is not plane.column_index or self._key != key:
-            self._copies = plane.columns(self._area, x)
-            self._index, self._key = plane.column_index, key
-        if self._copies is None:
-            plane.load(self._area, y, x)
-            return
-        plane.load_rows(self._area, y, x)
-        for target, values in self._copies:
-            np.copyto(target, values, "unsafe")
-
-    def _load_part(self, plane: Source, y: int, x: int, size: Place) -> None:
-        buffer, (down, across) = self._recorded.buffer, self._engine.halo
-        buffer.fill(0)  # what lies beside must not depend on the tile before
-        plane.load(buffer[: size[0] + down, : (size[1] + across) * self._channels], y, x)
 
     def _last_step(self, result: Array, size: Place) -> Callable[[Array], object] | None:
         """Take the last step off the program if its result can go to the output at once, or None.

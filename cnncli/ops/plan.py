@@ -14,6 +14,7 @@ from cnncli.ops.engines import Engine, Taps, calls
 from cnncli.ops.factors import over_one_denominator, sum_of_products
 from cnncli.ops.finish import narrowest
 from cnncli.ops.fourier import Fourier, is_exact, nanoseconds
+from cnncli.ops.running import Running
 from cnncli.ops.toeplitz import Toeplitz
 
 Array = npt.NDArray[Any]
@@ -74,6 +75,9 @@ class Response(NamedTuple):
 # Nanoseconds a sample, one core: what a call on a value of so many bytes costs, and what a
 # separable term costs, fixed and for each tap. Measured on an AMD EPYC and an Intel Xeon.
 _CALL = {2: 0.06, 4: 0.10, 8: 0.25}
+_LOAD = 0.15  # of a tile of bytes, halo included
+_RUNNING, _ROW = 5, 400  # calls that running sums are worth, and what each row costs in all
+_SHARED = 0.7  # of a core's time goes into several threads' sums
 _TOEPLITZ = {4: (0.4, 0.018), 8: (0.8, 0.036)}
 _FLOAT_IMAGE = {
     4: 1.1,
@@ -112,7 +116,11 @@ def _pays_in_integers(
 
 
 def choose(
-    image: Array, response: Response, sums: np.dtype[Any], dilation: tuple[int, int]
+    image: Array,
+    response: Response,
+    sums: np.dtype[Any],
+    dilation: tuple[int, int],
+    threads: int,
 ) -> Engine:
     """Return the cheapest engine.
 
@@ -126,6 +134,8 @@ def choose(
         Type that holds the sums and what is done with them.
     dilation
         Rows and columns between taps.
+    threads
+        That may work at once.
     """
     kernel = response.kernel
     taps = Taps((kernel,), sums, dilation)
@@ -136,7 +146,7 @@ def choose(
         largest = max(map(abs, value_range(image)))
         if cost > nanoseconds(size, taps.halo, double) and is_exact(kernel, taps.halo, largest):
             return Fourier(kernel, double, dilation, whole=True)
-        return taps
+        return _running(image, taps, threads) or taps
     terms = sum_of_products(kernel, most=4)
     banded = _toeplitz_cost(terms, sums)
     banded += _FLOAT_IMAGE[sums.itemsize] if image.dtype.kind == "f" else 0.0
@@ -146,6 +156,20 @@ def choose(
     if banded <= transformed and terms is not None:
         return Toeplitz(tuple(terms), sums, dilation)
     return Fourier(kernel, sums, dilation)
+
+
+def _running(image: Array, taps: Taps, threads: int) -> Running | None:
+    """Return the engine of running sums where it is faster than several threads with taps."""
+    engine = Running.of(taps.kernels[0], taps.dtype, taps.dilation)
+    if engine is None:
+        return None
+    crew = min(threads, image.size // taps.alone)
+    shared = _SHARED * crew if crew > 1 else 1.0
+    each = _CALL[taps.dtype.itemsize]
+    line = image.size // image.shape[0]
+    across = calls(engine.row[None], taps.dtype)
+    cost = _RUNNING * each + _ROW / line + each * across
+    return engine if cost < (_LOAD + _taps_cost(taps.kernels[0], taps.dtype)) / shared else None
 
 
 def _taps_cost(kernel: Array, sums: np.dtype[Any]) -> float:
@@ -169,6 +193,9 @@ def explain(engine: Engine, response: Response) -> Plan:
         rank = len(engine.terms)
         words = "separable" if rank == 1 else f"a sum of {rank} separable ones"
         return Plan("toeplitz", f"{kh}x{kw} kernel, {words}", str(engine.dtype))
+    if isinstance(engine, Running):
+        count = f"{calls(engine.row[None], engine.dtype)} calls a tile, {engine.dtype}"
+        return Plan("running", f"{kh}x{kw} kernel, rows all alike", count)
     taps = engine if isinstance(engine, Taps) else Taps((response.kernel,), response.dtype, (1, 1))
     total = sum(calls(kernel, taps.dtype) for kernel in taps.kernels)
     sort = "exact integers" if response.exact else "direct sums"

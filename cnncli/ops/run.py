@@ -16,7 +16,7 @@ from cnncli.ops.plan import Plan, Response, choose, explain, understand
 from cnncli.ops.program import Program
 from cnncli.ops.sinks import PixelSink, RangeSink
 from cnncli.ops.source import Source
-from cnncli.ops.tiles import run_tiles
+from cnncli.ops.tiles import processors, run_tiles
 from cnncli.ops.windows import Border, Pair, output_size, pads, parse_border, parse_pair
 
 Array = npt.NDArray[Any]
@@ -106,14 +106,15 @@ def apply_kernel(
         Where the result goes, if given.
     """
     sizes = Sizes.of(image, kernel.shape, windows)
+    crew = threads or processors()
     if finish is not None and finish.mode == "minmax":
-        first = _prepared(image, kernel, windows, None, whole=True)
-        finish = _stretch(finish, first.engine, first.recorder, sizes, windows, threads)
+        first = _prepared(image, kernel, windows, None, crew, whole=True)
+        finish = _stretch(finish, first.engine, first.recorder, sizes, windows, crew)
         if first.response.exact:
             finish = finish._replace(scale=finish.scale / first.response.divisor)
-    ready = _prepared(image, kernel, windows, finish)
+    ready = _prepared(image, kernel, windows, finish, crew)
     out = _output(out, sizes.shape, finish.dtype if finish else ready.response.dtype, image)
-    crew = _run(ready.engine, ready.recorder, sizes, out, windows, threads)
+    crew = _run(ready.engine, ready.recorder, sizes, out, windows, crew)
     return out, ready.plan.by(crew)
 
 
@@ -168,7 +169,13 @@ class Prepared(NamedTuple):
 
 
 def _prepared(
-    image: Array, kernel: Array, windows: Windows, finish: Finish | None, *, whole: bool = False
+    image: Array,
+    kernel: Array,
+    windows: Windows,
+    finish: Finish | None,
+    threads: int,
+    *,
+    whole: bool = False,
 ) -> Prepared:
     """Return what to do, remembered where the image's type and size alone decide it.
 
@@ -176,9 +183,9 @@ def _prepared(
     a small image more than filtering it.
     """
     if image.dtype.kind == "f" or image.dtype.itemsize > 2:
-        return _planned(image, kernel, windows, finish, whole=whole)
-    key = kernel.tobytes(), kernel.shape, kernel.dtype, image.dtype, image.shape[:2]
-    return _remembered(*key, windows, finish, whole)
+        return _planned(image, kernel, windows, finish, threads, whole=whole)
+    key = kernel.tobytes(), kernel.shape, kernel.dtype, image.dtype, image.shape
+    return _remembered(*key, windows, finish, threads, whole)
 
 
 @lru_cache(maxsize=64)
@@ -187,26 +194,34 @@ def _remembered(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     pixels: np.dtype[Any],
-    size: tuple[int, int],
+    size: tuple[int, ...],
     windows: Windows,
     finish: Finish | None,
+    threads: int,
     whole: bool,
 ) -> Prepared:
     kernel = np.frombuffer(weights, dtype).reshape(shape)
-    return _planned(np.broadcast_to(pixels.type(0), size), kernel, windows, finish, whole=whole)
+    image = np.broadcast_to(pixels.type(0), size)
+    return _planned(image, kernel, windows, finish, threads, whole=whole)
 
 
 def _planned(
-    image: Array, kernel: Array, windows: Windows, finish: Finish | None, *, whole: bool
+    image: Array,
+    kernel: Array,
+    windows: Windows,
+    finish: Finish | None,
+    threads: int,
+    *,
+    whole: bool,
 ) -> Prepared:
     response = understand(image, kernel, windows.outside)
     goal = finish or Finish(response.dtype)
-    engine, recorder = _prepare(image, response, goal, windows, whole=whole)
+    engine, recorder = _prepare(image, response, goal, windows, threads, whole=whole)
     return Prepared(engine, recorder, response, explain(engine, response))
 
 
 def _prepare(
-    image: Array, response: Response, goal: Finish, windows: Windows, *, whole: bool
+    image: Array, response: Response, goal: Finish, windows: Windows, threads: int, *, whole: bool
 ) -> tuple[Engine, Recorder]:
     """Return the engine and what to do with its sums.
 
@@ -215,7 +230,7 @@ def _prepare(
     finite = goal.to_integers and is_finite(image)
     goal = goal._replace(precision=_real_type(response.dtype), finite=finite)
     if response.bounds is None:
-        engine = choose(image, response, response.dtype, windows.dilation)
+        engine = choose(image, response, response.dtype, windows.dilation, threads)
         goal = goal._replace(bounds=_real_bounds(image, response.kernel, windows))
         return engine, _record_nothing if goal.mode == "response" else _real(goal)
     goal = goal._replace(scale=goal.scale * response.divisor)
@@ -224,11 +239,12 @@ def _prepare(
         bounds = response_range(form.weights, *_values(image, windows))
         sums = narrowest(*form.numerators(*bounds))
         if sums is not None:
-            engine = choose(image, response._replace(kernel=form.weights), sums, windows.dilation)
+            weighted = response._replace(kernel=form.weights)
+            engine = choose(image, weighted, sums, windows.dilation, threads)
             kind = goal.dtype
             return engine, partial(record_exact, form=form, bounds=bounds, kind=kind)
     sums = narrowest(*response.bounds) or np.dtype(np.int64)  # result_dtype refuses wider ones
-    engine = choose(image, response, sums, windows.dilation)
+    engine = choose(image, response, sums, windows.dilation, threads)
     if goal.mode == "response" and (whole or response.dtype.kind == "i"):
         return engine, _record_nothing
     mode = "real" if goal.mode == "response" else goal.mode

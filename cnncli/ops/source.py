@@ -73,7 +73,7 @@ class Source(NamedTuple):
 
     def load_rows(self, buffer: Array, y: int, x: int) -> None:
         """Fill those columns of a buffer that lie within the image."""
-        left, end, across = self._across(buffer, x)
+        left, end, across = self.across(buffer, x)
         height, inner = len(self.rows), buffer[:, left:end]
         first, count = y - self.before[0], len(buffer)
         if first >= 0 and first + count <= height:
@@ -86,6 +86,19 @@ class Source(NamedTuple):
                 index = self.row_index[y + start : y + stop].tolist()
                 for target, values in self._spread(inner[start:stop], self.rows[:, across], index):
                     np.copyto(target, values, "unsafe")
+
+    def lines(self, y: int, count: int, across: slice, dtype: np.dtype[Any]) -> Array:
+        """Return rows of the padded image, a view where it has no other: samples `across`.
+
+        Rows of the border have the type `dtype`.
+        """
+        first = y - self.before[0]
+        if first >= 0 and first + count <= len(self.rows):
+            return self.rows[first : first + count, across]
+        index = self.row_index[y : y + count]
+        found = self.rows[:, across][index].astype(dtype)
+        found[index < 0] = scalar(int(self.constant), dtype)
+        return found
 
     def columns(self, buffer: Array, x: int) -> list[Copy] | None:
         """Return the copies within a buffer that fill its columns outside the image.
@@ -104,7 +117,7 @@ class Source(NamedTuple):
     ) -> list[Copy] | None:
         """Return the copies from the buffer itself, or from `rows` of the image where need be."""
         c = self.channels
-        left, end, _ = self._across(buffer, x)
+        left, end, _ = self.across(buffer, x)
         shift, pixels = self.before[1] - x, _columns(buffer, c)
         left, end = left // c, end // c
         copies: list[Copy] = []
@@ -122,7 +135,7 @@ class Source(NamedTuple):
             copies += self._spread(pixels[start:stop], source, here)
         return copies
 
-    def _across(self, buffer: Array, x: int) -> tuple[int, int, slice]:
+    def across(self, buffer: Array, x: int) -> tuple[int, int, slice]:
         """Return the samples of a buffer at pixel `x` that lie within the image, and which."""
         right, width = (self.before[1] - x) * self.channels, self.rows.shape[1]
         left, end = _inside(right, width, buffer.shape[1])
