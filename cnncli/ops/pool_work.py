@@ -183,7 +183,7 @@ def _recorded_windows(bands: Bands, count: int, length: int, arena: Arena) -> Re
     wide = neighbours(
         program, flat, count * line, c, across.size, bands.operation, spare=bands.width == line
     )
-    shape, runs = (count, across.count, c), across.runs()
+    shape = count, across.count, c
     if bands.mode in ("max", "min") and bands.sums == bands.out.dtype:
         keep = _keeping(wide, shape, step)
 
@@ -193,7 +193,7 @@ def _recorded_windows(bands: Bands, count: int, length: int, arena: Arena) -> Re
             keep(target)
 
         return extreme
-    kept = program.empty(shape, bands.sums)
+    kept, runs = program.empty(shape, bands.sums), across.runs()
     keep = _keeping(wide, shape, step)
 
     def total(lines: list[Array], target: Array) -> None:

@@ -69,6 +69,8 @@ class Span:
 
     def runs(self) -> list[Run]:
         """Return the windows in runs of equal lengths, a stride apart."""
+        if not self.pad and (self.count - 1) * self.stride + self.size <= self.length:
+            return [Run(0, self.count, 0, self.size)]
         starts, stops = self.bounds()
         counts = stops - starts
         breaks = (np.diff(counts) != 0) | (np.diff(starts) != self.stride)
