@@ -3,8 +3,6 @@
 :mod:`~cnncli.ops.pool_work` does a band.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,10 +12,10 @@ from cnncli.ops.caches import second_level_cache
 from cnncli.ops.dtypes import result_dtype, value_range
 from cnncli.ops.engines import ROOMY
 from cnncli.ops.finish import narrowest
-from cnncli.ops.pool_work import Band, Bands, Worker
+from cnncli.ops.pool_work import Band, Bands, BandWork
 from cnncli.ops.program import Arena
 from cnncli.ops.spans import Span
-from cnncli.ops.tiles import processors, share
+from cnncli.ops.tiles import Worker, processors, share
 
 Array = npt.NDArray[Any]
 
@@ -50,12 +48,11 @@ def pool_bands(
     work = _cut(bands, crew)
     crew = min(crew, len(work))
 
-    @contextmanager
-    def lend() -> Iterator[Callable[[Band], None]]:
-        with Arena.borrowed() as arena:
-            yield Worker(bands, arena).work
+    def borrow() -> Worker:
+        arena = Arena.borrow()
+        return BandWork(bands, arena).work, arena.give_back
 
-    share(lend, work, crew)
+    share(borrow, work, crew)
     return out.reshape(spans[0].count, spans[1].count, *image.shape[2:])
 
 

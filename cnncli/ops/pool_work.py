@@ -91,7 +91,7 @@ class Bands(NamedTuple):
         return -(-max(last, across.count * across.stride) // across.stride) * across.stride
 
 
-class Worker:
+class BandWork:
     """Does bands one by one; buffers, views and calls are made once for bands of one height.
 
     Parameters

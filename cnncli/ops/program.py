@@ -8,8 +8,7 @@ All sums work in the type of the buffer. Integers may wrap on the way: addition,
 multiplication are exact modulo 2**bits, so only the final sums have to fit the type.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import comb, isqrt, prod
 from typing import Any, ClassVar
@@ -25,7 +24,7 @@ class Arena:
     """Memory for a tile's buffers that outlives them.
 
     A fresh page costs more than a filter spends on its bytes, so the block is kept for the next
-    image: see :meth:`borrowed`.
+    image: see :meth:`borrow`.
     """
 
     _idle: ClassVar[list["Arena"]] = []
@@ -36,15 +35,17 @@ class Arena:
         self._used = 0
 
     @classmethod
-    @contextmanager
-    def borrowed(cls) -> Iterator["Arena"]:
-        """Lend an arena to one thread; arrays made of it are lost when it goes back."""
-        arena = cls._idle.pop() if cls._idle else cls()
+    def borrow(cls) -> "Arena":
+        """Lend an arena to one thread, until it is given back."""
         try:
-            yield arena
-        finally:
-            arena.rewind()
-            cls._idle.append(arena)
+            return cls._idle.pop()
+        except IndexError:
+            return cls()
+
+    def give_back(self) -> None:
+        """Wait for the next image; arrays made of this memory are lost."""
+        self.rewind()
+        self._idle.append(self)
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Array:
         """Return an array of arbitrary contents that starts on a cache line."""

@@ -177,11 +177,13 @@ def to_pixels(
     finish = finish._replace(precision=np.dtype(np.float64 if wide else np.float32))
     out = np.empty(response.shape, finish.dtype)
     flat, pixels = response.reshape(-1), out.reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"), Arena.borrowed() as arena:
+    arena = Arena.borrow()
+    with np.errstate(over="ignore", invalid="ignore"):
         for start in builtins.range(0, flat.size, _BLOCK):
             part = slice(start, start + _BLOCK)
             np.copyto(pixels[part], _finished(flat[part], finish, Program(arena)), "unsafe")
             arena.rewind()
+    arena.give_back()
     return out
 
 

@@ -3,8 +3,7 @@
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,8 +11,11 @@ import numpy as np
 
 from cnncli.ops.engines import Engine
 from cnncli.ops.machines import Machine, Recorder
-from cnncli.ops.sinks import PixelSink, Place, Sink
+from cnncli.ops.sinks import PixelSink, Sink
 from cnncli.ops.source import Source
+
+# Does one item, and what to call when there are no more.
+Worker = tuple[Callable[[Any], None], Callable[[], None]]
 
 
 def run_tiles(
@@ -58,15 +60,11 @@ def run_tiles(
     if planar:
         planes = list(enumerate(source.planes()))
 
-    @contextmanager
-    def lend() -> Iterator[Callable[[Place], None]]:
+    def borrow() -> Worker:
         machine = Machine.borrow(engine, finish, (tall, wide), channels, None if planar else direct)
-        try:
-            yield partial(machine.work, planes, sink, size)
-        finally:
-            machine.give_back()
+        return partial(machine.work, planes, sink, size), machine.give_back
 
-    share(lend, places, workers)
+    share(borrow, places, workers)
     return workers
 
 
@@ -82,11 +80,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def share(
-    lend: Callable[[], AbstractContextManager[Callable[[Any], None]]],
-    items: Sequence[Any],
-    threads: int,
-) -> None:
+def share(borrow: Callable[[], Worker], items: Sequence[Any], threads: int) -> None:
     """Call workers on all items, each thread with one lent to it, this thread included.
 
     Plain threads: importing :mod:`concurrent.futures` takes longer than starting them. The first
@@ -99,9 +93,13 @@ def share(
         try:
             # NumPy's error state belongs to a thread; infinities in float images are legitimate.
             quiet = np.errstate(over="ignore", invalid="ignore", under="ignore")
-            with quiet, lend() as worker:
-                while not errors and (i := next(claim)) < len(items):
-                    worker(items[i])
+            with quiet:
+                work, give_back = borrow()
+                try:
+                    while not errors and (i := next(claim)) < len(items):
+                        work(items[i])
+                finally:
+                    give_back()
         except BaseException as error:
             errors.append(error)
 
