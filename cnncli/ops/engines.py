@@ -21,7 +21,7 @@ FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 # in a second-level cache of 2 MiB. Those of a large one stay in a third-level cache, which keeps up
 # with these sums where it is near. Several threads take large tiles on every machine: each call
 # needs Python's lock for a moment, and waiting for it costs more than the cache saves.
-SMALL_TILE, LARGE_TILE = 175_000, 500_000
+SMALL_TILE, LARGE_TILE = 175_000, 700_000
 ROOMY = 2 << 20  # bytes of a core's second-level cache from which small tiles are worth while
 _ALONE = 15_000_000  # samples for one thread, times the calls on each
 _MANY_TAPS = 400  # beyond, one by one is never cheapest, and counting them costs time itself
