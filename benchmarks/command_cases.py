@@ -1,6 +1,7 @@
 """Whole commands on files: wall time and peak memory, ours and others', run in turn."""
 
 import json
+import random
 import shutil
 import statistics
 import subprocess
@@ -86,11 +87,16 @@ def commands(source: Path, folder: Path) -> dict[str, list[str]]:
 
 
 def compete(contenders: dict[str, list[str]], rounds: int) -> dict[str, dict[str, Any]]:
-    """Run commands in turn; return medians, and the median ratio of the first to each."""
+    """Run commands in turn; return medians, and the median ratio of the first to each.
+
+    Each round has an order of its own: whoever always followed the same one would start with what
+    that one leaves behind, such as data on the way to the disk.
+    """
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
+    draw = random.Random(1)
     for i in range(rounds + 1):
-        for name, command in contenders.items():
-            done = run(command)
+        for name in draw.sample(list(contenders), len(contenders)):
+            done = run(contenders[name])
             if i:  # the first round fills the caches
                 runs[name].append(done)
     ours = [done.seconds for done in next(iter(runs.values()))]
