@@ -12,8 +12,9 @@ INTRODUCTION = """\
 `make bench` measures all of this again and rewrites this page. Every cell is a median; a ratio is
 the median of paired ratios, ours over theirs in the same round, so **below 1 we are faster**.
 Contenders run in turn, round by round: whole commands in an order drawn anew for each round; in
-memory each quick one is called once before its timing starts. Filters get the same border (`reflect`), the same result type and memory for the result;
-kernels, borders and rounding are the same to one grey level. Losses stay in.
+memory each quick one is called once before its timing starts. Filters get the same border
+(`reflect`), the same result type and memory for the result; kernels, borders and rounding are the
+same to one grey level. Losses stay in.
 """
 
 
