@@ -29,6 +29,9 @@ _SUFFIXES = {
 
 _FLOATS = tuple(f"float32*{channels}" for channels in (2, 3, 4, 5))
 
+# Pixels a side, as far as the encoders go.
+LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+
 # Kinds of picture (Picture.kind) that survive in each format. JPEG and WebP lose detail, as
 # everyone expects of them; a GIF would lose colours, a BMP its transparency: those are refused.
 _HOLDS = {
@@ -103,6 +106,22 @@ def require_holds(name: str, kind: str, target: str) -> None:
     raise ImageWriteError(
         f"{target}: {name} cannot hold {describe(kind)}; write {' or '.join(able)} instead"
     )
+
+
+def require_room(name: str, height: int, width: int, target: str) -> None:
+    """Refuse a format whose sides are too short for the picture.
+
+    Raises
+    ------
+    ImageWriteError
+        With the longest side and a format that has none.
+    """
+    longest = LONGEST_SIDE.get(name)
+    if longest is not None and max(height, width) > longest:
+        raise ImageWriteError(
+            f"{target}: {name} holds at most {longest} pixels a side, and this is "
+            f"{width}x{height}; write .png instead"
+        )
 
 
 def describe(kind: str) -> str:

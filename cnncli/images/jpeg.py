@@ -19,7 +19,6 @@ from cnncli.pipeline import core_count, ordered_map
 
 Bytes = NDArray[np.uint8]
 STRIP = 2_000_000  # pixels that one thread encodes at a time
-LONGEST = 65500  # pixels of a side that libjpeg encodes
 _BLOCKS = 16  # rows of blocks end here, whether or not colours have half the resolution
 _SCAN, _FRAME, _RESTART, _END = b"\xff\xda", b"\xff\xc0", 0xD0, b"\xff\xd9"
 
@@ -52,7 +51,7 @@ def write_jpeg(
     file
         Where to write.
     pixels
-        ``(H, W)`` or ``(H, W, 3)``, at most :data:`LONGEST` a side.
+        ``(H, W)`` or ``(H, W, 3)``, at most 65,500 a side.
     options
         Pillow's keyword arguments: ``quality``, and metadata, which goes into the file once.
     threads

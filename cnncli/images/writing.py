@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from cnncli.errors import ImageWriteError
 from cnncli.files import atomic_write
 from cnncli.images import pnm
-from cnncli.images.formats import PILLOW_MODES, format_of, require_holds, save_options
+from cnncli.images.formats import (
+    PILLOW_MODES,
+    format_of,
+    require_holds,
+    require_room,
+    save_options,
+)
 from cnncli.images.picture import Picture
 
 _SMALL = 1 << 18  # bytes, below which Pillow's PNG encoder is as good
@@ -44,12 +50,12 @@ def write_picture(
     """
     if str(path) == "-":
         name = format or "PNG"
-        require_holds(name, picture.kind, "stdout")
+        _require(name, picture, "stdout")
         sys.stdout.buffer.write(_encoded(picture, name, threads))
         sys.stdout.buffer.flush()
         return
     name = format or format_of(Path(path))
-    require_holds(name, picture.kind, str(path))
+    _require(name, picture, str(path))
     try:
         with atomic_write(Path(path)) as file:
             _encode(file, picture, name, threads)
@@ -61,6 +67,12 @@ def write_picture(
         raise ImageWriteError(f"{path} needs more memory than there is; use --jobs 1") from None
     except Exception as error:  # encoders raise many kinds for sizes and metadata they cannot hold
         raise ImageWriteError(f"{path}: {name} cannot hold this ({error}); write .png") from None
+
+
+def _require(name: str, picture: Picture, target: str) -> None:
+    require_holds(name, picture.kind, target)
+    height, width = picture.pixels.shape[:2]
+    require_room(name, height, width, target)
 
 
 def _encoded(picture: Picture, name: str, threads: int | None) -> bytes:
@@ -88,13 +100,13 @@ def _encode(file: BinaryIO, picture: Picture, name: str, threads: int | None) ->
 
 
 def _is_large_jpeg(picture: Picture) -> bool:
-    """Whether the picture makes two strips or more, of a size that the format can hold."""
+    """Whether the picture makes two strips or more."""
     if picture.kind not in ("L", "RGB") or picture.pixels.size < _SMALL:
         return False
     from cnncli.images import jpeg
 
     height, width = picture.pixels.shape[:2]
-    return bool(height * width >= 2 * jpeg.STRIP and max(height, width) <= jpeg.LONGEST)
+    return bool(height * width >= 2 * jpeg.STRIP)
 
 
 def _write_own_png(file: BinaryIO, picture: Picture, threads: int | None) -> bool:

@@ -116,12 +116,13 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 
 def test_a_failed_encoder_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.webp"
+    path = tmp_path / "a.jpg"
     path.write_bytes(b"old")
-    with pytest.raises(ImageWriteError, match="WEBP cannot hold this"):
-        write_picture(path, Picture(np.zeros((1, 20000), np.uint8)))  # WebP ends at 16383
+    long = {"comment": b"x" * 70_000}  # a segment of a JPEG file ends at 65,535 bytes
+    with pytest.raises(ImageWriteError, match="JPEG cannot hold this"):
+        write_picture(path, Picture(GREY, info=long))
     assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.webp"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.jpg"]
 
 
 def test_metadata_survives(tmp_path: Path) -> None:
@@ -159,3 +160,13 @@ def test_a_lossless_tiff_compression_is_kept(tmp_path: Path) -> None:
 
 def test_format_of() -> None:
     assert format_of(Path("x/Photo.JPEG")) == "JPEG"
+
+
+@pytest.mark.parametrize(("suffix", "longest"), [(".jpg", 65_500), (".webp", 16_383)])
+def test_sides_beyond_what_a_format_holds(suffix: str, longest: int, tmp_path: Path) -> None:
+    path = tmp_path / f"long{suffix}"
+    with pytest.raises(ImageWriteError, match=rf"{longest} pixels a side.* 1x{longest + 1}; .*png"):
+        write_picture(path, Picture(np.zeros((longest + 1, 1), np.uint8)))
+    assert list(tmp_path.iterdir()) == []
+    write_picture(path, Picture(np.zeros((2, longest, 3), np.uint8)))
+    assert read_picture(path).pixels.shape == (2, longest, 3)
