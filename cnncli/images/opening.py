@@ -27,9 +27,8 @@ _FORMATS = (
 _MAX_BYTES_PER_PIXEL = 8  # four channels of 16 bits
 _MAX_OTHER_BYTES = 64 << 20
 
-
 # Bytes that Pillow hands to a decoder at a time. For every block a decoder that works ahead waits
-# for Python's lock; blocks of Pillow's own 64 KB make a large JPEG's command 20 ms slower.
+# for Python's lock, and Pillow's own blocks of 64 KB are many.
 _BLOCK = 4 << 20
 
 

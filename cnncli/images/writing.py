@@ -20,6 +20,7 @@ from cnncli.images.formats import (
 )
 from cnncli.images.picture import Picture
 
+_LARGE = 4_000_000  # pixels, from which a JPEG file is encoded in strips
 _SMALL = 1 << 18  # bytes, below which Pillow's PNG encoder is as good
 
 
@@ -100,13 +101,9 @@ def _encode(file: BinaryIO, picture: Picture, name: str, threads: int | None) ->
 
 
 def _is_large_jpeg(picture: Picture) -> bool:
-    """Whether the picture makes two strips or more."""
-    if picture.kind not in ("L", "RGB") or picture.pixels.size < _SMALL:
-        return False
-    from cnncli.images import jpeg
-
+    """Whether strips of the picture are worth a thread each."""
     height, width = picture.pixels.shape[:2]
-    return bool(height * width >= 2 * jpeg.STRIP)
+    return picture.kind in ("L", "RGB") and bool(height * width >= _LARGE)
 
 
 def _write_own_png(file: BinaryIO, picture: Picture, threads: int | None) -> bool:

@@ -113,7 +113,7 @@ class Taps(NamedTuple):
         tall = room // ((columns + across) * channels)
         least = min(rows, 2 * down + 2)
         if tall >= least:
-            return -(-rows // -(-rows // tall)), columns  # all about as tall: no short one is left
+            return evenly(rows, tall), columns
         tall = min(rows, 4 * down + 4)
         wide = room // ((tall + down) * channels) - across
         return tall, min(columns, max(wide, 64, 2 * across))
@@ -148,6 +148,15 @@ class Taps(NamedTuple):
         if self.combine == "magnitude":
             program.call(np.sqrt, total, total)
         return total
+
+
+def evenly(length: int, most: int) -> int:
+    """Return how long about equal parts are, so that no short one is left at the end.
+
+    >>> evenly(100, 45)
+    34
+    """
+    return -(-length // -(-length // most))
 
 
 def samples_of_a_tile(dtype: np.dtype[Any], threads: int) -> int:

@@ -26,12 +26,11 @@ class Loader:
         self._index: Array | None = None
         self._place: tuple[int, float] | None = None
         self._copies: list[Copy] | None = None
-        self._next: tuple[int, int] | None = None  # row and column that the sums lead up to
-        self._above: Array | None = None
+        self._above: tuple[int, Array] | None = None  # sums, and the row that comes below them
 
     def end(self) -> None:
         """Forget the image; how buffers are filled serves the next one, too."""
-        self._next = None
+        self._above = None
 
     def load(self, source: Source, buffer: Array, y: int, x: int) -> None:
         """Fill a buffer from the padded image at row `y` and pixel `x`, as its type.
@@ -44,22 +43,24 @@ class Loader:
             outside = source._replace(constant=source.constant * self._summed)
             self._copies = outside.columns(buffer, x)
             self._buffer, self._index, self._place = buffer, source.column_index, place
-        if self._copies is None:
-            source.load(buffer, y, x)
-            return
         if self._summed > 1:
             self._sum_rows(source, buffer, y, x)
         else:
             source.load_rows(buffer, y, x)
-        for target, values in self._copies:
+        copies = self._copies
+        for target, values in source.far_columns(buffer, y, x) if copies is None else copies:
             np.copyto(target, values, "unsafe")
 
     def _sum_rows(self, source: Source, buffer: Array, y: int, x: int) -> None:
-        """Fill the columns within the image: each row is the one above, plus the difference."""
+        """Fill the columns within the image: each row is the one above, plus the difference.
+
+        Tiles are as wide as the image, so that none comes from another column.
+        """
         left, end, across = source.across(buffer, x)
         inner, k, kind = buffer[:, left:end], self._summed, buffer.dtype
-        first, above = 0, self._above
-        if above is None or self._next != (y, x):
+        if self._above is not None and self._above[0] == y:
+            first, above = 0, self._above[1]
+        else:
             np.add.reduce(source.lines(y, k, across, kind), axis=0, dtype=kind, out=inner[0])
             first, above = 1, inner[0]
         count = len(inner) - first
@@ -69,4 +70,4 @@ class Loader:
         for row in inner[first:]:
             np.add(above, row, row)
             above = row
-        self._above, self._next = above.copy(), (y + len(inner), x)
+        self._above = y + len(inner), above.copy()

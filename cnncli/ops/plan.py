@@ -159,7 +159,7 @@ def choose(
 
 
 def _running(image: Array, taps: Taps, threads: int) -> Running | None:
-    """Return the engine of running sums where it is faster than several threads with taps."""
+    """Return the engine of running sums where it is faster than sums tap by tap."""
     engine = Running.of(taps.kernels[0], taps.dtype, taps.dilation)
     if engine is None:
         return None

@@ -177,7 +177,7 @@ def _prepared(
     *,
     whole: bool = False,
 ) -> Prepared:
-    """Return what to do, remembered where the image's type and size alone decide it.
+    """Return what to do, remembered where the image's type and size decide it, not its values.
 
     So they do up to 16 bits: see :func:`~cnncli.ops.dtypes.value_range`. Planning anew would cost
     a small image more than filtering it.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.ops.engines import Recorded, samples_of_a_tile
+from cnncli.ops.engines import Recorded, evenly, samples_of_a_tile
 from cnncli.ops.program import Program, one_dimension
 
 Array = npt.NDArray[Any]
@@ -64,7 +64,7 @@ class Running(NamedTuple):
         """Return full-width tiles."""
         room = samples_of_a_tile(self.dtype, 1)
         tall = min(rows, max(1, room // ((columns + self.halo[1]) * channels)))
-        return -(-rows // -(-rows // tall)), columns
+        return evenly(rows, tall), columns
 
     def record(self, program: Program, rows: int, columns: int, channels: int) -> Recorded:
         """Record the sums across; those down are made while the tile is loaded."""

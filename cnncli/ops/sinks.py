@@ -33,11 +33,10 @@ class PixelSink:
     def __init__(self, out: Array, stride: tuple[int, int]) -> None:
         self.out, self.stride = out, stride
         self._rows = out.reshape(len(out), -1)
-        self._at_once = stride == (1, 1)
 
     def write(self, tile: Array, place: Place, channel: int | None) -> None:
         """Copy the tile to its place, converting; the tile's values fit the output's type."""
-        if self._at_once and channel is None:
+        if self.stride == (1, 1) and channel is None:
             np.copyto(self.area(place, tile.shape), tile, "unsafe")
             return
         (y, x), (sy, sx) = place, self.stride

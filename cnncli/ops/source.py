@@ -61,18 +61,12 @@ class Source(NamedTuple):
             for c in range(self.channels)
         ]
 
-    def load(self, buffer: Array, y: int, x: int) -> None:
-        """Fill a buffer from the padded image at row `y` and pixel `x`, converting to its type.
-
-        Integers are converted modulo 2**bits, as the sums that follow are.
-        """
-        self.load_rows(buffer, y, x)
-        copies = self.columns(buffer, x)
-        for target, values in self._far_columns(buffer, y, x) if copies is None else copies:
-            np.copyto(target, values, "unsafe")
-
     def load_rows(self, buffer: Array, y: int, x: int) -> None:
-        """Fill those columns of a buffer that lie within the image."""
+        """Fill those columns of a buffer that lie within the image, from row `y` and pixel `x`.
+
+        The padded image is converted to the buffer's type, integers modulo 2**bits, as the sums
+        that follow are.
+        """
         left, end, across = self.across(buffer, x)
         height, inner = len(self.rows), buffer[:, left:end]
         first, count = y - self.before[0], len(buffer)
@@ -108,7 +102,8 @@ class Source(NamedTuple):
         """
         return self._outside(buffer, x, None)
 
-    def _far_columns(self, buffer: Array, y: int, x: int) -> list[Copy]:
+    def far_columns(self, buffer: Array, y: int, x: int) -> list[Copy]:
+        """Return the copies that fill the columns outside the image, some of them from it."""
         rows = self.row_index[y : y + len(buffer)]
         return self._outside(buffer, x, rows) or []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cnncli.errors import ImageWriteError
-from cnncli.images import Picture, jpeg, read_picture, write_picture
+from cnncli.images import Picture, jpeg, read_picture, write_picture, writing
 
 
 def photograph(height, width, channels, seed=3):
@@ -84,6 +84,7 @@ def test_a_file_is_the_same_for_every_number_of_threads(monkeypatch):
 
 def test_the_first_strip_carries_the_metadata(tmp_path, monkeypatch):
     monkeypatch.setattr(jpeg, "STRIP", 200_000)
+    monkeypatch.setattr(writing, "_LARGE", 400_000)
     info = {"dpi": (300, 300), "icc_profile": b"profile" * 20_000, "comment": b"a note"}
     path = tmp_path / "large.jpg"
     write_picture(path, Picture(photograph(700, 600, 3), None, "RGB", info))
@@ -99,6 +100,7 @@ def test_the_first_strip_carries_the_metadata(tmp_path, monkeypatch):
 
 def test_small_pictures_and_other_modes_have_no_strips(tmp_path, monkeypatch):
     monkeypatch.setattr(jpeg, "STRIP", 200_000)
+    monkeypatch.setattr(writing, "_LARGE", 400_000)
     cmyk = np.zeros((800, 600, 4), np.uint8)
     small = Picture(photograph(300, 300, 3), None, "RGB", {})
     for picture in (Picture(cmyk, None, "CMYK", {}), small):
@@ -121,6 +123,7 @@ def test_without_room_for_files_strips_are_encoded_in_memory(monkeypatch):
 
 def test_metadata_that_does_not_fit_is_refused_and_nothing_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr(jpeg, "STRIP", 200_000)
+    monkeypatch.setattr(writing, "_LARGE", 400_000)
     picture = Picture(photograph(700, 600, 3), None, "RGB", {"comment": b"x" * 70_000})
     with pytest.raises(ImageWriteError, match=r"large\.jpg: JPEG cannot hold this"):
         write_picture(tmp_path / "large.jpg", picture)
