@@ -19,10 +19,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cnncli.config import Preprocessing
+from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import DataError
 from cnncli.files import atomic_write
-from cnncli.nn.evaluation import normalise
+from cnncli.nn.datasets import DataSet
+from cnncli.nn.evaluation import Metrics, measure, normalise
+from cnncli.nn.networks import build_network, pretrained_state
+from cnncli.nn.pretrained import head_of, start_from
+from cnncli.nn.splits import Split
+from cnncli.nn.training import EpochReport
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -56,21 +61,111 @@ class Head:
     strength: float
 
 
+class HeadRun:
+    """A linear head on a pretrained body that stays as it is, for a whole data set.
+
+    Parameters
+    ----------
+    model
+        A network with pretrained weights.
+    data
+        Its training part is cross-validated; a validation part is not looked at.
+    device
+        Where to compute.
+    balance
+        Whether every class shall count the same if one has twice the pictures of another.
+    seed
+        Parts the pictures in cross-validation.
+    root
+        The data folder, to keep features in; None keeps none.
+
+    Attributes
+    ----------
+    network
+        The whole, on `device`, in evaluation mode.
+    features
+        ``(N, F)`` of the training pictures.
+    head
+        The classifier.
+
+    Raises
+    ------
+    DataError
+        If there are no weights, or the network's last layer is not a fully connected one.
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        data: DataSet,
+        device: torch.device,
+        *,
+        balance: bool = True,
+        seed: int = 0,
+        root: Path | None = None,
+    ) -> None:
+        self.model, self.data, self.device = model, data, device
+        self.cache = cache_of(data.name, root) if root else None
+        self.network = build_network(model)
+        start_from(pretrained_state(model.name), [self.network], model)
+        self.network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.body, last = split_head(self.network)
+        self.features = self._see(data.train)
+        labels = data.train.labels.numpy()
+        counts = np.bincount(labels)
+        self.balanced = balance and bool(counts.max() >= 2 * counts.min())
+        self.head = fit_head(
+            self.features, labels, len(data.classes), balance=self.balanced, seed=seed
+        )
+        with torch.no_grad():
+            last.weight.copy_(torch.from_numpy(self.head.weight))
+            last.bias.copy_(torch.from_numpy(self.head.bias))
+
+    def cross_validated(self) -> Metrics:
+        """Return what is right of the training pictures, each asked of a head fitted without it."""
+        return measure(torch.from_numpy(self.head.logits), self.data.train.labels)
+
+    def fitted(self) -> Metrics:
+        """Return the same of the final head, which knows them all."""
+        return self._measure(self.features, self.data.train.labels)
+
+    def report(self, seconds: float) -> EpochReport:
+        """Return what came out as the report of one epoch."""
+        train, held = self.fitted(), self.cross_validated()
+        rate = len(self.data.train) / seconds
+        return EpochReport(
+            1, train.loss, train.accuracy, held.loss, held.accuracy, 0.0, rate, seconds
+        )
+
+    def evaluate(self, split: Split) -> Metrics:
+        """Return loss and accuracy on other pictures."""
+        return self._measure(self._see(split), split.labels)
+
+    def _measure(self, features: Array, labels: Tensor) -> Metrics:
+        logits = features @ self.head.weight.T + self.head.bias
+        return measure(torch.from_numpy(logits), labels)
+
+    def _see(self, split: Split) -> Array:
+        return features_of(
+            self.body, split.images, self.data.preprocessing, self.device, self.cache
+        )
+
+
 def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
-    """Return a network that ends where its features are, and its own last layer.
+    """Return a copy of a network that ends where its features are, and its own last layer.
 
     Raises
     ------
     DataError
         If the last layer is not a fully connected one.
     """
-    layers = [(name, part) for name, part in network.named_modules() if not list(part.children())]
-    name, head = [pair for pair in layers if isinstance(pair[1], nn.Linear | nn.Conv2d)][-1]
-    if not isinstance(head, nn.Linear):
-        raise DataError(f"the last layer, {name}, is no fully connected one; use --fit all")
-    body = copy.deepcopy(network).eval()
+    name = head_of(network).removesuffix(".")
+    last = network.get_submodule(name)
+    if not isinstance(last, nn.Linear):
+        raise DataError(f"the last layer, {name}, is not a fully connected one; use --fit all")
+    body = copy.deepcopy(network)
     body.set_submodule(name, nn.Identity())
-    return body, head
+    return body, last
 
 
 def features_of(
@@ -113,6 +208,11 @@ def features_of(
     return np.stack([known[digest] for digest in digests])
 
 
+def cache_of(name: str, root: Path) -> Path:
+    """Return the file that keeps the features of a data set."""
+    return root / "features" / f"{_digest(name.encode())}.npz"
+
+
 def _compute(
     body: nn.Module, images: Tensor, preprocessing: Preprocessing, device: torch.device
 ) -> Array:
@@ -127,7 +227,7 @@ def _compute(
     torch.set_num_threads(max(1, threads // workers))
     try:
         with ThreadPoolExecutor(workers) as pool:
-            return torch.cat(list(pool.map(ask, images.split(BATCH)))).numpy()
+            return torch.cat(list(pool.map(ask, torch.split(images, BATCH)))).numpy()
     finally:
         torch.set_num_threads(threads)
 
