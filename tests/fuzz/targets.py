@@ -18,7 +18,7 @@ import numpy as np
 from cnncli.checkpoint import read_checkpoint
 from cnncli.errors import CnncliError
 from cnncli.filtering.chain import apply_filters
-from cnncli.filtering.settings import Settings, Step
+from cnncli.filtering.settings import Settings
 from cnncli.images import read_picture, write_picture
 from cnncli.nn.idx import parse_idx, read_idx
 from cnncli.ops import correlate2d, get_filter, kernel_from_bytes, parse_kernel
@@ -68,7 +68,7 @@ def _check_kernel(kernel: Any) -> None:
     assert np.isfinite(kernel).all()
     image = np.arange(30, dtype=np.uint8).reshape(5, 6)
     with np.errstate(all="ignore"):
-        result = _refused(lambda: correlate2d(image, kernel, border="edge"))
+        result = _refused(lambda: correlate2d(image, kernel, border=parse_border("edge")))
     assert result is None or result.shape == (5, 6)
 
 
@@ -104,7 +104,7 @@ def picture(data: bytes) -> None:
         return
     assert read.pixels.size <= 4 * int(MAX_PIXELS)
     assert read.pixels.size > 0
-    steps = (Step("blur", get_filter("blur")),)
+    steps = (get_filter("blur"),)
     done = _refused(lambda: apply_filters(read, steps, Settings(), 1))
     if done is None:
         return
