@@ -23,37 +23,11 @@ import numpy as np
 from PIL import Image
 
 FILTERS = [
-    "identity",
-    "vertical_edge",
-    "horizontal_edge",
-    "blur",
-    "box3",
-    "box5",
-    "box7",
-    "gaussian3",
-    "gaussian5",
-    "gaussian7",
-    "sharpen",
-    "unsharp",
-    "emboss",
-    "outline",
-    "laplacian",
-    "laplacian8",
-    "log",
-    "sobel_x",
-    "sobel_y",
-    "prewitt_x",
-    "scharr_y",
-    "roberts_x",
-    "roberts_y",
-    "kirsch_ne",
-    "motion_blur",
-    "sobel",
-    "prewitt",
-    "scharr",
-    "roberts",
-    "kirsch",
-]
+    "identity", "vertical_edge", "horizontal_edge", "blur", "box3", "box5", "box7", "gaussian3",
+    "gaussian5", "gaussian7", "sharpen", "unsharp", "emboss", "outline", "laplacian",
+    "laplacian8", "log", "sobel_x", "sobel_y", "prewitt_x", "scharr_y", "roberts_x", "roberts_y",
+    "kirsch_ne", "motion_blur", "sobel", "prewitt", "scharr", "roberts", "kirsch",
+]  # fmt: skip
 BORDERS = ["reflect", "symmetric", "edge", "wrap", "valid", "constant", "constant:77", "constant:9"]
 RANGES = ["auto", "auto", "clip", "abs", "offset", "minmax", "raw"]
 MODES = ["L", "L", "RGB", "RGB", "LA", "RGBA", "P", "I;16", "F", "1", "CMYK"]
