@@ -95,7 +95,7 @@ def _wait() -> None:
 def _shift_words(folder: Path) -> str:
     """Measure on the sample picture what pooling does to a shift by one pixel."""
     from cnncli.images import read_picture, to_uint8_grey
-    from cnncli.inside.shifts import shift_changes
+    from cnncli.interpret.shifts import shift_changes
     from cnncli.ops import FILTERS
 
     weights = FILTERS["vertical_edge"].weights
