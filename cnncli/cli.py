@@ -31,6 +31,7 @@ _COMMANDS: dict[str, str | None] = {
     "why": None,
     "predict": "Say what is in pictures, and how sure that is.",
     "evaluate": "Measure weights on labelled pictures.",
+    "export": None,
     "summary": None,
     "data": None,
     "demo": None,
