@@ -29,6 +29,7 @@ _COMMANDS: dict[str, str | None] = {
     "train": "Train a network and keep its best epoch.",
     "features": None,
     "why": None,
+    "page": None,
     "predict": "Say what is in pictures, and how sure that is.",
     "evaluate": "Measure weights on labelled pictures.",
     "export": None,
