@@ -39,7 +39,12 @@ class Answering(nn.Module):
         Divides the logits.
     """
 
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing, temperature: float):
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, network: nn.Module, preprocessing: Preprocessing, temperature: float
+    ) -> None:
         super().__init__()
         self.network, self.temperature = network, temperature
         self.size = preprocessing.height, preprocessing.width

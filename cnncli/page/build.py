@@ -12,10 +12,10 @@ from cnncli.checkpoint import Checkpoint
 from cnncli.errors import KernelError
 from cnncli.images import read_picture, to_uint8_grey
 from cnncli.images.data_uri import data_uri
-from cnncli.inference.engine import doubt_of, load_engine, temperature_of
 from cnncli.inference.doubt import FLAGGED
+from cnncli.inference.engine import doubt_of, load_engine, temperature_of
 from cnncli.inference.predict import UNFAMILIAR
-from cnncli.inside.activations import Stage, activations
+from cnncli.interpret.feature_maps import Stage, activations
 from cnncli.ops.kernels import NamedKernel, get_filter
 from cnncli.preprocess import to_network_input
 from cnncli.preprocess.resize import resize_and_crop

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli import __version__
-from cnncli.architecture import Layer
 from cnncli.checkpoint import Checkpoint
 from cnncli.images.data_uri import data_uri
 from cnncli.inference.scores import Scores, wilson_interval, worst_mistakes
+from cnncli.layers import Layer
 from cnncli.show.inline import script_hash
 from cnncli.show.summary import card_lines
 
@@ -24,7 +23,7 @@ EXAMPLES = 8  # of each class
 
 
 def draw_report(
-    record: Mapping[str, Any],
+    name: str,
     scores: Scores,
     pixels: NDArray[np.uint8],
     labels: NDArray[np.int64],
@@ -39,10 +38,8 @@ def draw_report(
 
     Parameters
     ----------
-    record
-        What ``evaluate --json`` prints; the page shows these figures.
-    scores
-        The same, as it was computed.
+    name, scores
+        Of the data set, and what was measured on it.
     pixels, labels, probabilities
         uint8 ``(N, H, W, C)``, ``(N,)`` and ``(N, K)``.
     checkpoint, layers
@@ -53,14 +50,17 @@ def draw_report(
     weights, command
         What the weights are called, and what was run.
     """
-    folder, names = Path(__file__).parent, checkpoint.classes
+    import jinja2  # 60 ms that only a report needs
+
+    folder, names, record = Path(__file__).parent, checkpoint.classes, scores.to_dict()
     script = (folder / "report.js").read_text("utf-8")
     template = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined
     ).get_template("report.html")
     wrong = scores.confusion - np.diag(scores.confusion.diagonal())
     return template.render(
-        title=f"{checkpoint.model.name} on {record['data']}: {record['accuracy']:.2%}",
+        title=f"{checkpoint.model.name} on {name}: {scores.accuracy:.2%}",
+        data=name,
         scores=record,
         version=__version__,
         weights=weights,
@@ -146,7 +146,7 @@ def _examples(
     pixels: NDArray[np.uint8], labels: NDArray[np.int64], names: Sequence[str]
 ) -> list[dict[str, Any]]:
     return [
-        {"label": name, "pictures": [data_uri(pixels[i]) for i in np.flatnonzero(labels == k)[:EXAMPLES]]}
+        {"label": name, "pictures": [data_uri(pixels[i]) for i in of_class[:EXAMPLES]]}
         for k, name in enumerate(names)
-        if (labels == k).any()
+        if len(of_class := np.flatnonzero(labels == k))
     ]

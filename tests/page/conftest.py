@@ -46,9 +46,7 @@ def open_page(browser: Any) -> Iterator[OpenPage]:
     contexts: list[Any] = []
 
     def opened(path: Path, width: int = 1200, scheme: str = "light") -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: problems.append(message.text))
@@ -56,9 +54,11 @@ def open_page(browser: Any) -> Iterator[OpenPage]:
         page.on("dialog", lambda dialog: problems.append(dialog.message))
         page.on(
             "request",
-            lambda request: None
-            if request.url in (path.as_uri(),) or request.url.startswith("data:")
-            else problems.append(f"asks for {request.url}"),
+            lambda request: (
+                None
+                if request.url in (path.as_uri(),) or request.url.startswith("data:")
+                else problems.append(f"asks for {request.url}")
+            ),
         )
         page.goto(path.as_uri())
         return page
