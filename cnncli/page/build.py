@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
-from cnncli.errors import KernelError
 from cnncli.images import read_picture, to_uint8_grey
 from cnncli.images.data_uri import data_uri
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import doubt_of, load_engine, temperature_of
 from cnncli.inference.predict import UNFAMILIAR
 from cnncli.interpret.feature_maps import Stage, activations
-from cnncli.ops.kernels import NamedKernel, get_filter
+from cnncli.ops import get_filter
 from cnncli.preprocess import to_network_input
 from cnncli.preprocess.resize import resize_and_crop
 from cnncli.resources import sample_image
@@ -198,8 +197,6 @@ def pack(weights: NDArray[np.float32]) -> dict[str, str]:
 
 def _kernel(name: str) -> dict[str, Any]:
     kernel = get_filter(name)
-    if not isinstance(kernel, NamedKernel):
-        raise KernelError(f"{name} has several kernels; the page shows filters of one")
     return {"name": name, "rows": kernel.weights.tolist(), "scale": kernel.scale}
 
 

@@ -89,8 +89,8 @@ function partChoice(sums, chosen, onPart) {
   return [element("p", {}, `${sums.length} windows, one in each map of the layer before, each with a kernel of its own. Shown: `, select)];
 }
 
-function explainRectifier({ before, at: { map, y, x } }) {
-  const value = valueAt(before, map, y, x);
+function explainRectifier({ before, index, at: { map, y, x } }) {
+  const value = before.values[index];
   const lines = [line(`max(0, ${number(value)}) = ${number(Math.max(0, value))}`, "sum")];
   return { lines, windows: [{ map, y, x, height: 1, width: 1 }] };
 }

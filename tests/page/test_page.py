@@ -1,5 +1,6 @@
 """``cnncli page`` in a real browser: the same numbers, by mouse and by keyboard, and no request."""
 
+import gzip
 import json
 import re
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from cnncli.checkpoint import Checkpoint, read_checkpoint
-from cnncli.config import ModelConfig, data_folder
+from cnncli.config import ModelConfig
 from cnncli.images import read_picture
 from cnncli.inference import load_engine
 from cnncli.ops import filter_image
@@ -111,13 +112,10 @@ def test_weights_keep_19_bits() -> None:
 
 
 def test_digits_as_arrays_have_the_same_probabilities(
-    page_file: Path, open_page: OpenPage, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch
+    page_file: Path, open_page: OpenPage, mnist_folder: Path
 ) -> None:
-    from cnncli.nn.datasets import open_data
-
-    monkeypatch.setenv("CNNCLI_DATA", str(mnist_folder.parent))
-    images = open_data("mnist", data_folder()).load_test().images[:200]
-    pixels = images.permute(0, 2, 3, 1).numpy()
+    with gzip.open(mnist_folder / "t10k-images-idx3-ubyte.gz") as file:
+        pixels = np.frombuffer(file.read(16 + 200 * 784), np.uint8)[16:].reshape(200, 28, 28, 1)
     checkpoint = read_checkpoint(shipped_weights())
     ours, ood = load_engine(checkpoint).answers(to_network_input(pixels, checkpoint.preprocessing))
     page = open_page(page_file)
