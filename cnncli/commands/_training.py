@@ -117,6 +117,7 @@ class Job:
     resume: bool
     max_minutes: float | None
     tensorboard: Path | None
+    report: Path | None = None
 
     def event(self, name: str, **values: Any) -> None:
         """Print one event, if events are wanted."""
@@ -229,7 +230,7 @@ def _train_head(request: Request, job: Job, started: float) -> None:
         job.out.parent.mkdir(parents=True, exist_ok=True)
         write_checkpoint(job.out, checkpoint)
         write_history(job.beside(".history.csv"), [report])
-    _tell(test, "", job, started)
+    _tell(test, "", data, job, started)
 
 
 def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", dict[str, Any]]:
@@ -555,13 +556,15 @@ def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> No
         keeper.weights(test=test)
         drawn.result()
     if run.world.is_first:
-        _tell(test, f", epoch {run.best_epoch} of {run.epoch}", job, started)
+        _tell(test, f", epoch {run.best_epoch} of {run.epoch}", run.data, job, started)
 
 
-def _tell(test: "Metrics", when: str, job: Job, started: float) -> None:
+def _tell(test: "Metrics", when: str, data: "DataSet", job: Job, started: float) -> None:
     """Show what came out, once all is written."""
     seconds = time.perf_counter() - started
     weights = None if job.dry_run else str(job.out)
+    if job.report:
+        _report(data, job, job.report)
     job.event(
         "result",
         test_accuracy=test.accuracy,
@@ -581,6 +584,20 @@ def _accuracy(found: "Metrics") -> str:
 
     low, high = wilson_interval(round(found.accuracy * found.count), found.count)
     return f"{found.accuracy:.2%} on {found.count:,} pictures (95 %: {low:.1%} to {high:.1%})"
+
+
+def _report(data: "DataSet", job: Job, path: Path) -> None:
+    """Write the page about the weights that were kept, read back from their file."""
+    from cnncli.checkpoint import read_checkpoint
+    from cnncli.commands._report import Labelled, write_report
+    from cnncli.inference import load_engine
+    from cnncli.preprocess import to_network_input
+
+    checkpoint, test = read_checkpoint(job.out), data.load_test()
+    pixels, labels = test.images.permute(0, 2, 3, 1).numpy(), test.labels.numpy()
+    engine = load_engine(checkpoint, count=len(labels))
+    shares = engine.probabilities(to_network_input(pixels, checkpoint.preprocessing))
+    write_report(path, checkpoint, job.out, Labelled(data.name, pixels, labels), shares)
 
 
 def _command() -> str:
