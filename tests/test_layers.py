@@ -14,8 +14,8 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "cnncli"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib"}
 
-# Rooms that every room may use: they import nothing of the package (files, inputs: errors only).
-COMMON = {"", "errors", "config", "files", "resources", "inputs", "architecture", "pipeline"}
+# Rooms that every room may use: they import nothing of the package.
+COMMON = {"", "errors", "config", "files", "resources", "architecture", "pipeline"}
 # A room -> the rooms it may import, beside COMMON. Inside functions too, unless said otherwise.
 MAY_IMPORT = {
     "": set(),
@@ -23,25 +23,23 @@ MAY_IMPORT = {
     "config": set(),
     "files": set(),
     "resources": set(),
-    "inputs": set(),
     "architecture": set(),
     "ops": set(),
     "images": set(),
     "checkpoint": set(),
     "pipeline": set(),
-    "processes": set(),
     "filtering": {"ops", "images"},
     "kernel_files": {"ops", "checkpoint"},
     "preprocess": {"ops", "images"},
     "nn": {"images", "preprocess", "checkpoint"},
     "inference": {"ops", "images", "checkpoint", "pipeline", "preprocess", "nn"},
     "inside": {"ops", "checkpoint", "inference", "nn"},
+    "batch": {"images", "inference", "show"},
     "show": {"images"},  # for letters as pixels
     "commands": {
         "ops",
         "images",
-        "pipeline",
-        "processes",
+        "batch",
         "filtering",
         "checkpoint",
         "kernel_files",
@@ -51,7 +49,7 @@ MAY_IMPORT = {
         "inside",
         "show",
     },
-    "cli": {"commands", "show"},
+    "cli": {"commands", "images", "show"},
     "__main__": {"cli"},
 }
 
