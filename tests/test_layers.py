@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cnncli"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib"}
 
 # Rooms that every room may use: they import nothing of the package.
-COMMON = {"", "errors", "config", "files", "resources", "architecture", "pipeline"}
+COMMON = {"", "errors", "config", "files", "resources", "layers", "pipeline"}
 # A room -> the rooms it may import, beside COMMON. Inside functions too, unless said otherwise.
 MAY_IMPORT = {
     "": set(),
@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "config": set(),
     "files": set(),
     "resources": set(),
-    "architecture": set(),
+    "layers": set(),
     "ops": set(),
     "images": set(),
     "checkpoint": set(),
@@ -33,8 +33,8 @@ MAY_IMPORT = {
     "preprocess": {"ops", "images"},
     "nn": {"images", "preprocess", "checkpoint"},
     "inference": {"ops", "images", "checkpoint", "pipeline", "preprocess", "nn"},
-    "inside": {"ops", "checkpoint", "inference", "nn"},
     "batch": {"images", "inference", "show"},
+    "interpret": {"ops", "checkpoint", "inference", "nn"},
     "show": {"images"},  # for letters as pixels
     "commands": {
         "ops",
@@ -46,7 +46,7 @@ MAY_IMPORT = {
         "preprocess",
         "nn",
         "inference",
-        "inside",
+        "interpret",
         "show",
     },
     "cli": {"commands", "images", "show"},
@@ -99,7 +99,7 @@ def test_a_room_imports_only_what_it_may(path: Path) -> None:
     [
         ("PIL", {"images"}),
         ("typer", {"cli", "commands"}),
-        ("torch", {"nn", "inference", "commands"}),
+        ("torch", {"nn", "inference", "interpret", "commands"}),
         ("rich", {"show", "commands", "cli"}),
     ],
 )
@@ -151,5 +151,5 @@ def test_light_commands_load_nothing_heavy(arguments: list[str], tmp_path: Path)
 
 def test_the_same_commands_are_enough_to_load_torch_when_asked() -> None:
     # The guard above can fail: the same probe sees torch where it is really used.
-    code = "import cnncli.nn.models, sys; assert 'torch' in sys.modules"
+    code = "import cnncli.nn.training, sys; assert 'torch' in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -14,7 +14,7 @@ import typer
 
 from cnncli.errors import CnncliError
 from cnncli.images import read_picture, to_uint8_grey
-from cnncli.inside.shifts import shift_changes
+from cnncli.interpret.shifts import shift_changes
 from cnncli.ops import FILTERS, NamedKernel
 from cnncli.resources import sample_image
 from cnncli.show.console import notice, stdout_console
