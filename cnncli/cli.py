@@ -209,7 +209,7 @@ def _fail(line: str, code: ExitCode, debug: bool) -> int:
 def _usage_line(problem: Any) -> str:
     context = getattr(problem, "ctx", None)
     command = context.command_path if context else "cnncli"
-    message = problem.format_message().rstrip(".")
+    message = problem.format_message().rstrip(".").replace("Value error, ", "")  # pydantic's
     refused = _refused_value(problem)
     if refused is not None and str(refused) not in message:
         message += f", not {refused}"
