@@ -2,9 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from cnncli.batch.inputs import STDIN
 from cnncli.config import MAX_PIXELS
@@ -16,8 +15,7 @@ from cnncli.show.console import notice, stdout_console
 MAX_DRAWN = 4  # pictures of a batch that are drawn unasked
 
 
-@dataclass(frozen=True, slots=True)
-class BatchOptions:
+class BatchOptions(NamedTuple):
     """How a batch runs and reports; most fields are the options of that name.
 
     Parameters
@@ -53,8 +51,7 @@ class BatchOptions:
         return sys.stdout.isatty() and count <= MAX_DRAWN
 
 
-@dataclass(frozen=True, slots=True)
-class PictureRecord:
+class PictureRecord(NamedTuple):
     """What is said of a picture, without its pixels: results that wait would fill the memory.
 
     `before` and `after` describe the pictures; `drawn` has both where they are to be drawn.
@@ -68,7 +65,7 @@ class PictureRecord:
     before: str = ""
     after: str = ""
     remark: str = ""
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
     plans: tuple[str, ...] = ()
     drawn: tuple[Picture, Picture] | None = None
 

@@ -1,11 +1,10 @@
 """The loop over a batch: expand IMAGES, then for each: read, work, write, report."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from cnncli.batch.inputs import STDIN, Inputs
 from cnncli.batch.outputs import OutputPaths
@@ -121,8 +120,7 @@ def _lost(work: Work[R], source: str) -> R:
     return work.failed(source, CnncliError(f"{source}: {why}; use --jobs 1"))
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """A new picture and what is said about it.
 
     Parameters
@@ -139,7 +137,7 @@ class Result:
 
     picture: Picture
     remark: str = ""
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
     plans: tuple[str, ...] = ()
 
 

@@ -27,10 +27,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_what_holds_no_picture_fails_alone(
-    command: list[str], cli: CliRunner, folder: Path
-) -> None:
+def test_what_holds_no_picture_fails_alone(command: list[str], cli: CliRunner) -> None:
     run = cli(*command, "empty", "a.png", "*.bmp", "outer", "--json", "-j", "1")
     assert run.returncode == 3
     records = [json.loads(line) for line in run.stdout.splitlines()]
@@ -45,10 +44,9 @@ def test_what_holds_no_picture_fails_alone(
     ]
 
 
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_a_folder_of_folders_is_read_with_recursive(
-    command: list[str], cli: CliRunner, folder: Path
-) -> None:
+def test_a_folder_of_folders_is_read_with_recursive(command: list[str], cli: CliRunner) -> None:
     run = cli(*command, "outer", "--json")
     assert run.returncode == 1
     assert run.stderr.startswith("error: outer holds no pictures; add --recursive")
