@@ -28,16 +28,16 @@ from cnncli.commands._options import (
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
 from cnncli.filtering.chain import apply_filters
-from cnncli.filtering.settings import Settings, Step
+from cnncli.filtering.settings import Settings, option_pair
 from cnncli.filtering.signal import filter_signal
 from cnncli.images import Picture, read_picture, to_uint8_rgb
 from cnncli.kernel_files import LearnedKernel, read_kernel_file
-from cnncli.ops import get_filter, parse_kernel, parse_signal
+from cnncli.ops import Kernel, get_filter, parse_border, parse_kernel, parse_signal
+from cnncli.ops.borders import describe_borders
 from cnncli.show.console import result
 
 _BORDER_HELP = (
-    "What lies outside the picture a b c d: reflect (c b|a), symmetric (b a|a), edge (a a|a), "
-    "wrap (c d|a), constant[:V] (V V|a), or valid: whole windows only. "
+    f"What lies outside the picture a b c d: {describe_borders()}. "
     "Default: reflect; valid for --signal."
 )
 RangeName = Literal["auto", "clip", "abs", "offset", "minmax", "raw"]
@@ -137,7 +137,15 @@ def convolve(
     to_file = signal is None and explain is None
     steps, what, sheet = _chosen(filters or [], kernel, kernel_file, whole_layer=to_file)
     default_border = "reflect" if signal is None else "valid"
-    settings = Settings(op, border or default_border, stride, dilation, scale, bias, range)
+    settings = Settings(
+        op,
+        parse_border(border or default_border),
+        option_pair(stride, "stride"),
+        option_pair(dilation, "dilation"),
+        scale,
+        bias,
+        range,
+    )
     settings.check(steps)
     if signal is not None:
         _print_signal(filter_signal(parse_signal(signal), steps, settings).tolist(), as_json)
@@ -156,7 +164,7 @@ def convolve(
 
 def _chosen(
     filters: list[str], kernel: str | None, kernel_file: Path | None, *, whole_layer: bool
-) -> tuple[tuple[Step, ...], str, bool]:
+) -> tuple[tuple[Kernel, ...], str, bool]:
     """Return the filters, what file names call them, and whether each goes on a sheet of its own.
 
     That is for one filter which names several kernels of a layer, where `whole_layer` allows it.
@@ -167,37 +175,32 @@ def _chosen(
             "cnncli filters lists the names"
         )
     if kernel is not None:
-        steps = [Step("kernel", parse_kernel(kernel))]
+        steps: tuple[Kernel, ...] = (Kernel.of(parse_kernel(kernel)),)
     elif kernel_file is not None:
-        steps = [Step(kernel_file.stem, read_kernel_file(kernel_file))]
+        steps = (read_kernel_file(kernel_file),)
     elif whole_layer and len(filters) == 1 and (learned := LearnedKernel.parse(filters[0])):
-        named = learned.named()
-        if len(named) > 1:
-            return tuple(Step(name, each) for name, each in named), learned.label, True
-        steps = [Step(learned.label, named[0][1])]
+        steps = learned.kernels()
+        return steps, learned.label, len(steps) > 1
     else:
-        steps = [_named_step(name) for name in filters]
-    return tuple(steps), "_".join(step.label for step in steps), False
+        steps = tuple(_named_step(name) for name in filters)
+    return steps, "_".join(step.name for step in steps), False
 
 
-def _named_step(name: str) -> Step:
+def _named_step(name: str) -> Kernel:
     learned = LearnedKernel.parse(name)
-    if learned is not None:
-        return Step(learned.label, learned.matrix())
-    named = get_filter(name)
-    return Step(named.name, named)
+    return get_filter(name) if learned is None else learned.kernel()
 
 
 def _filtered(
-    picture: Picture, threads: int, *, steps: tuple[Step, ...], settings: Settings
+    picture: Picture, threads: int, *, steps: tuple[Kernel, ...], settings: Settings
 ) -> Result:
     done = apply_filters(picture, steps, settings, threads)
-    details = {"filters": [step.label for step in steps], "range": done.range}
+    details = {"filters": [step.name for step in steps], "range": done.range}
     return Result(done.picture, f"range {done.range}: {done.reason}", details, done.plans)
 
 
 def _sheet(
-    picture: Picture, threads: int, *, steps: tuple[Step, ...], settings: Settings
+    picture: Picture, threads: int, *, steps: tuple[Kernel, ...], settings: Settings
 ) -> Result:
     """Return the picture under every kernel, on one labelled sheet.
 
@@ -210,9 +213,9 @@ def _sheet(
     tiles = [("before", to_uint8_rgb(picture))]
     for step in steps:
         done = apply_filters(picture, (step,), settings, threads).picture
-        tiles.append((step.label, to_uint8_rgb(done)))
+        tiles.append((step.name, to_uint8_rgb(done)))
     sheet = Picture(filter_sheet(tiles), mode="RGB", info={"format": "PNG"})
-    details = {"filters": [step.label for step in steps], "range": settings.range}
+    details = {"filters": [step.name for step in steps], "range": settings.range}
     return Result(sheet, f"{len(steps)} kernels, range {settings.range} each", details)
 
 
@@ -221,7 +224,13 @@ def _print_signal(values: list[float], as_json: bool) -> None:
 
 
 def _explain(
-    picture: Picture, steps: tuple[Step, ...], settings: Settings, x: int, y: int, *, as_json: bool
+    picture: Picture,
+    steps: tuple[Kernel, ...],
+    settings: Settings,
+    x: int,
+    y: int,
+    *,
+    as_json: bool,
 ) -> None:
     from cnncli.filtering.explain import explain_pixel
     from cnncli.show.explanation import show_explanation

@@ -13,11 +13,10 @@ from cnncli.errors import UsageError
 from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.frequency import gain_picture, gain_table
 from cnncli.filtering.likeness import most_like
-from cnncli.filtering.settings import Settings, Step
+from cnncli.filtering.settings import Settings
 from cnncli.images import Picture, read_picture, to_uint8_rgb, write_picture
 from cnncli.kernel_files import convolution_layers
-from cnncli.ops import FILTERS, Filter, get_filter
-from cnncli.ops.kernels import NamedFilter
+from cnncli.ops import FILTERS, Kernel, get_filter
 from cnncli.resources import sample_image
 from cnncli.show.console import result, stdout_console
 from cnncli.show.filter_sheet import filter_sheet
@@ -79,7 +78,7 @@ def filters(
         _show(drawn)
 
 
-def _tell(chosen: list[Filter], as_json: bool, *, one: bool, written: Path | None) -> None:
+def _tell(chosen: list[Kernel], as_json: bool, *, one: bool, written: Path | None) -> None:
 
     if as_json:
         for each in chosen:
@@ -96,10 +95,9 @@ def _tell(chosen: list[Filter], as_json: bool, *, one: bool, written: Path | Non
         result(str(written))
 
 
-def _record(each: Filter) -> dict[str, Any]:
+def _record(each: Kernel) -> dict[str, Any]:
     """Return what is told about a filter, as JSON types."""
-    kernels = each.kernels if isinstance(each, NamedFilter) else (each,)
-    rows, columns = kernels[0].weights.shape
+    rows, columns = each.shape
     return {
         "name": each.name,
         "rows": rows,
@@ -110,28 +108,26 @@ def _record(each: Filter) -> dict[str, Any]:
                 "scale": k.scale,
                 "gain": gain_table(k.weights, k.scale),
             }
-            for k in kernels
+            for k in each.parts
         ],
-        "combine": each.combine if isinstance(each, NamedFilter) else None,
+        "combine": each.combine,
         "source": each.source,
         "purpose": each.purpose,
     }
 
 
-def _drawn(chosen: list[Filter], source: str | None) -> Drawn:
+def _drawn(chosen: list[Kernel], source: str | None) -> Drawn:
     """Return the picture and what each filter makes of it; for one, its frequencies too."""
     picture = read_picture(source or sample_image("scene.png"))
     drawn: Drawn = [("before", to_uint8_rgb(picture))]
     for each in chosen:
-        step = Step(each.name, each)
-        drawn.append((each.name, to_uint8_rgb(apply_filters(picture, (step,), Settings()).picture)))
+        drawn.append((each.name, to_uint8_rgb(apply_filters(picture, (each,), Settings()).picture)))
     if len(chosen) == 1:
-        drawn.append(("gain by frequency", gain_picture(step.parts())))
+        drawn.append(("gain by frequency", gain_picture(each)))
     return drawn
 
 
 def _write_sheet(drawn: Drawn, path: Path) -> None:
-
     write_picture(path, Picture(filter_sheet(drawn)))
 
 
@@ -145,7 +141,6 @@ def _show(drawn: Drawn) -> None:
 
 
 def _list_learned(weights: Path, as_json: bool) -> None:
-
     records = []
     for layer, kernels in convolution_layers(weights).items():
         for output, inputs in enumerate(kernels):

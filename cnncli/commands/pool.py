@@ -24,6 +24,7 @@ from cnncli.commands._options import (
 )
 from cnncli.config import MAX_PIXELS
 from cnncli.filtering.pooling import PoolSettings, pool_picture
+from cnncli.filtering.settings import option_pair
 from cnncli.images import Picture, read_picture
 from cnncli.show.console import result
 
@@ -83,7 +84,15 @@ def pool(
 
     cnncli pool photo.png --mode avg --explain 10,5
     """
-    settings = PoolSettings(size, stride, mode, edge, padding, whole, range)
+    settings = PoolSettings(
+        option_pair(size, "size"),
+        None if stride is None else option_pair(stride, "stride"),
+        mode,
+        edge,
+        option_pair(padding, "padding", least=0),
+        whole,
+        range,
+    )
     settings.check()
     inputs = expand_inputs(images, recursive=recursive)
     if explain is not None:
@@ -98,7 +107,7 @@ def pool(
 
 def _pooled(picture: Picture, threads: int, *, settings: PoolSettings) -> Result:
     done = pool_picture(picture, settings, threads)
-    details = {"pool": settings.mode, "size": "global" if settings.whole else settings.size}
+    details = {"pool": settings.mode, "size": settings.size_text}
     return Result(done, f"{settings.mode} of {settings.describe()}", details)
 
 
