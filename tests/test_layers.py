@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "inference": {"ops", "images", "checkpoint", "pipeline", "preprocess", "nn"},
     "batch": {"images", "inference", "show"},
     "interpret": {"ops", "checkpoint", "inference", "nn"},
-    "show": {"images"},  # for letters as pixels
+    "show": {"images", "checkpoint", "inference"},  # letters as pixels; the types that it draws
+    "page": {"ops", "images", "checkpoint", "preprocess", "inference", "interpret", "show"},
     "commands": {
         "ops",
         "images",
@@ -48,6 +49,7 @@ MAY_IMPORT = {
         "inference",
         "interpret",
         "show",
+        "page",
     },
     "cli": {"commands", "images", "show"},
     "__main__": {"cli"},
