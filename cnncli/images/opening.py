@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from cnncli.config import max_pixels
 from cnncli.errors import ImageReadError
+from cnncli.images.heif import is_heif
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _KEPT = ("icc_profile", "dpi", "comment", "compression")  # a result takes them over
@@ -170,7 +171,8 @@ def open_image(file: BinaryIO, name: str, limit: int) -> Opened:
     Image.MAX_IMAGE_PIXELS = limit
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     try:
-        image = Image.open(file, formats=_FORMATS)
+        formats = (*_FORMATS, "HEIF") if is_heif(file, name) else _FORMATS
+        image = Image.open(file, formats=formats)
     except Image.DecompressionBombError:
         raise _too_large(name, f"claims more than {2 * limit} pixels", limit) from None
     except UnidentifiedImageError:
