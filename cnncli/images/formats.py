@@ -1,52 +1,95 @@
 """What each output format can hold, and the settings it is written with."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnncli.config import JPEG_QUALITY
 from cnncli.errors import ImageWriteError
 from cnncli.images.picture import Picture
 
-_SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".pgm": "PPM",
-    ".ppm": "PPM",
-    ".pnm": "PPM",
-    ".pfm": "PFM",
-    ".tga": "TGA",
-    ".jp2": "JPEG2000",
-    ".npy": "NPY",
-}
+_Settings = Callable[[Picture], dict[str, Any]]
 
+
+class OutputFormat(NamedTuple):
+    """What a format is called, holds, and is written with.
+
+    Parameters
+    ----------
+    suffixes
+        The usual one first.
+    kinds
+        Kinds of picture (Picture.kind) that survive in it. JPEG and WebP lose detail, as everyone
+        expects of them; a GIF would lose colours, a BMP its transparency: those are refused.
+    carries
+        Metadata of Picture.info that Pillow writes along.
+    settings
+        Pillow's further keyword arguments for a picture.
+    longest
+        Pixels a side, as far as the encoder goes.
+    """
+
+    suffixes: tuple[str, ...]
+    kinds: tuple[str, ...] | None
+    carries: tuple[str, ...] = ()
+    settings: _Settings = lambda _: {}
+    longest: float = math.inf
+
+
+def _lossy(_: Picture) -> dict[str, Any]:
+    return {"quality": JPEG_QUALITY}
+
+
+def _tiff_compression(picture: Picture) -> dict[str, Any]:
+    # The file's own compression, where it loses nothing.
+    compression = picture.info.get("compression")
+    known = compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits")
+    return {"compression": compression if known else None}
+
+
+def _png_text(picture: Picture) -> dict[str, Any]:
+    text = picture.info.get("text")
+    if not text:
+        return {}
+    from PIL.PngImagePlugin import PngInfo
+
+    chunks = PngInfo()
+    for key, value in text.items():
+        chunks.add_text(key, value)
+    return {"pnginfo": chunks}
+
+
+_ALPHA = ("L", "LA", "RGB", "RGBA")
 _FLOATS = tuple(f"float32*{channels}" for channels in (2, 3, 4, 5))
+_PROFILE = ("icc_profile", "dpi", "exif")
 
-# Pixels a side, as far as the encoders go.
-LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
-
-# Kinds of picture (Picture.kind) that survive in each format. JPEG and WebP lose detail, as
-# everyone expects of them; a GIF would lose colours, a BMP its transparency: those are refused.
-_HOLDS = {
-    "PNG": ("L", "LA", "RGB", "RGBA", "I;16"),
-    "JPEG": ("L", "RGB", "CMYK"),
-    "TIFF": ("L", "LA", "RGB", "RGBA", "CMYK", "I;16", "I", "F", *_FLOATS),
-    "WEBP": ("L", "LA", "RGB", "RGBA"),
-    "BMP": ("L", "RGB"),
-    "GIF": ("L",),
-    "PPM": ("L", "RGB", "I;16", "uint16*3"),
-    "PFM": ("F", "float32*3"),
-    "TGA": ("L", "LA", "RGB", "RGBA"),
-    "JPEG2000": ("L", "LA", "RGB", "RGBA"),
+# By Pillow's name; an output format is a row here, and no other line elsewhere.
+FORMATS = {
+    "PNG": OutputFormat((".png",), (*_ALPHA, "I;16"), _PROFILE, _png_text),
+    "JPEG": OutputFormat(
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
+        ("L", "RGB", "CMYK"),
+        (*_PROFILE, "comment"),
+        _lossy,
+        65_500,
+    ),
+    "TIFF": OutputFormat(
+        (".tif", ".tiff"),
+        (*_ALPHA, "CMYK", "I;16", "I", "F", *_FLOATS),
+        _PROFILE,
+        _tiff_compression,
+    ),
+    "WEBP": OutputFormat((".webp",), _ALPHA, ("icc_profile", "exif"), _lossy, 16_383),
+    "BMP": OutputFormat((".bmp",), ("L", "RGB"), ("dpi",)),
+    "GIF": OutputFormat((".gif",), ("L",), ("comment",)),
+    "PPM": OutputFormat((".pgm", ".ppm", ".pnm"), ("L", "RGB", "I;16", "uint16*3")),
+    "PFM": OutputFormat((".pfm",), ("F", "float32*3")),
+    "TGA": OutputFormat((".tga",), _ALPHA),
+    "JPEG2000": OutputFormat((".jp2",), _ALPHA),
+    "NPY": OutputFormat((".npy",), None),
 }
-_USUAL_SUFFIX = {name: suffix for suffix, name in reversed(_SUFFIXES.items())}
+_BY_SUFFIX = {suffix: name for name, row in FORMATS.items() for suffix in row.suffixes}
 
 # PNM suffixes say what is inside; the other formats look at their contents.
 _PNM_CHANNELS = {".pgm": 2, ".ppm": 3}
@@ -72,24 +115,25 @@ def format_of(path: Path) -> str:
     ImageWriteError
         If the suffix is missing or unknown.
     """
-    name = _SUFFIXES.get(path.suffix.lower())
+    name = _BY_SUFFIX.get(path.suffix.lower())
     if name is None:
         raise ImageWriteError(
             f"{path}: the suffix {path.suffix or '(none)'} names no format that can be written; "
-            f"use one of {' '.join(_SUFFIXES)}"
+            f"use one of {' '.join(_BY_SUFFIX)}"
         )
     return name
 
 
 def names_format(path: Path, name: str | None = None) -> bool:
     """Say whether a file's suffix names the format `name`, or any at all."""
-    found = _SUFFIXES.get(path.suffix.lower())
+    found = _BY_SUFFIX.get(path.suffix.lower())
     return found is not None and name in (None, found)
 
 
 def holds(name: str, kind: str) -> bool:
     """Say whether the format `name` can hold a picture of this kind."""
-    return name == "NPY" or kind in _HOLDS.get(name, ())
+    row = FORMATS.get(name)
+    return row is not None and (row.kinds is None or kind in row.kinds)
 
 
 def require_holds(name: str, kind: str, target: str) -> None:
@@ -102,7 +146,7 @@ def require_holds(name: str, kind: str, target: str) -> None:
     """
     if holds(name, kind) and suffix_fits(Path(target).suffix, kind):
         return
-    able = [suffix_of(other, kind) for other in (*_HOLDS, "NPY") if holds(other, kind)]
+    able = [suffix_of(other, kind) for other in FORMATS if holds(other, kind)]
     raise ImageWriteError(
         f"{target}: {name} cannot hold {describe(kind)}; write {' or '.join(able)} instead"
     )
@@ -116,8 +160,8 @@ def require_room(name: str, height: int, width: int, target: str) -> None:
     ImageWriteError
         With the longest side and a format that has none.
     """
-    longest = LONGEST_SIDE.get(name)
-    if longest is not None and max(height, width) > longest:
+    longest = FORMATS[name].longest
+    if max(height, width) > longest:
         raise ImageWriteError(
             f"{target}: {name} holds at most {longest} pixels a side, and this is "
             f"{width}x{height}; write .png instead"
@@ -157,42 +201,11 @@ def suffix_of(name: str, kind: str) -> str:
     """
     if name == "PPM":
         return ".ppm" if kind in ("RGB", "uint16*3") else ".pgm"
-    return _USUAL_SUFFIX[name]
+    return FORMATS[name].suffixes[0]
 
 
 def save_options(name: str, picture: Picture) -> dict[str, Any]:
     """Return Pillow's keyword arguments: settings of the format, and the metadata it carries."""
-    settings: dict[str, dict[str, Any]] = {
-        "JPEG": {"quality": JPEG_QUALITY},
-        "WEBP": {"quality": JPEG_QUALITY},
-        "TIFF": {"compression": _tiff_compression(picture)},
-        "PNG": {"pnginfo": _png_text(picture)},
-    }
-    carried = {
-        "PNG": ("icc_profile", "dpi", "exif"),
-        "JPEG": ("icc_profile", "dpi", "exif", "comment"),
-        "TIFF": ("icc_profile", "dpi", "exif"),
-        "WEBP": ("icc_profile", "exif"),
-        "BMP": ("dpi",),
-        "GIF": ("comment",),
-    }
-    kept = {key: picture.info[key] for key in carried.get(name, ()) if key in picture.info}
-    return settings.get(name, {}) | kept
-
-
-def _tiff_compression(picture: Picture) -> str | None:
-    # The file's own compression, where it loses nothing.
-    compression = picture.info.get("compression")
-    return compression if compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits") else None
-
-
-def _png_text(picture: Picture) -> Any:
-    text = picture.info.get("text")
-    if not text:
-        return None
-    from PIL.PngImagePlugin import PngInfo
-
-    chunks = PngInfo()
-    for key, value in text.items():
-        chunks.add_text(key, value)
-    return chunks
+    row = FORMATS[name]
+    carried = {key: picture.info[key] for key in row.carries if key in picture.info}
+    return row.settings(picture) | carried
