@@ -58,6 +58,8 @@ class Request:
         Names of the options that stand on the command line.
     pretrained
         Whether the network starts from weights that others learned.
+    extra
+        What is added to the training part.
     """
 
     data: str | None
@@ -69,6 +71,7 @@ class Request:
     strict: bool
     given: frozenset[str]
     pretrained: bool = False
+    extra: str | None = None
 
     def config(self, pictures: int = 0) -> TrainConfig:
         """Return the recipe with the options in it, suited to a number of pictures if given."""
@@ -140,12 +143,13 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
         "image_size": request.image_size,
         "strict": request.strict,
         "pretrained": request.pretrained,
+        "extra": request.extra,
     }
     config, model_name, record = request.config(), request.model, None
     if job.resume and state.exists():
         record, tensors = read_state(state)
         _refuse_other_options(request, record)
-        opened_with |= {"pretrained": False, **record["request"]}
+        opened_with |= {"pretrained": False, "extra": None, **record["request"]}
         config, model_name = record["config"], record["model"].name
     elif job.resume and world.is_first:
         notice(f"note: {state} does not exist: nothing to resume, training from the start")
@@ -157,6 +161,10 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
     if job.dry_run:
         # Classes that one batch happens to have few of are not rare.
         data, config = _one_batch(data, config), replace(config, epochs=1, balance=False)
+    if opened_with["extra"]:
+        from cnncli.nn.drawn.extra import with_drawn
+
+        data = with_drawn(data, config.seed)
     seen = data.preprocessing
     model = ModelConfig(model_name, seen.channels, seen.height, seen.width, len(data.classes))
     workers = claim_threads(device, model.name, config.batch_size, world.size)
@@ -174,6 +182,7 @@ def _refuse_other_options(request: Request, record: Mapping[str, Any]) -> None:
     """Refuse options that say otherwise than the run began: they are a misunderstanding."""
     before: dict[str, Any] = {
         "pretrained": False,
+        "extra": None,
         **record["config"].to_dict(),
         **record["request"],
         "model": record["model"].name,
@@ -187,6 +196,7 @@ def _refuse_other_options(request: Request, record: Mapping[str, Any]) -> None:
         "model": request.model,
         "recipe": request.recipe,
         "pretrained": request.pretrained,
+        "extra": request.extra,
     }
     for name, value in asked.items():
         same = value == before[name] or (name == "data" and _is_folder(value, before[name]))
@@ -426,10 +436,11 @@ def _stop_signals() -> Iterator[list[int]]:
 def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> None:
     network = run.best_network() if run.best else run.averaged
     with ThreadPoolExecutor(1) as crew:  # loading the plotting library takes as long as testing
-        drawn = crew.submit(keeper.curves)
+        curves = crew.submit(keeper.curves)
         test = run.evaluate(network, run.data.load_test())
-        keeper.weights(test=test)
-        drawn.result()
+        drawn = run.data.drawn and run.evaluate(network, run.data.drawn)
+        keeper.weights(test=test, drawn=drawn)
+        curves.result()
     seconds = time.perf_counter() - started
     weights = None if job.dry_run else str(job.out)
     job.event(
@@ -445,6 +456,8 @@ def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> No
         f"test accuracy {test.accuracy:.2%} on {test.count:,} pictures, "
         f"epoch {run.best_epoch} of {run.epoch}, {seconds:.1f} s"
     )
+    if drawn:
+        result(f"drawn digits {drawn.accuracy:.2%} of {drawn.count:,} held out")
     result(f"weights {weights}" if weights else "dry run: nothing was written")
 
 

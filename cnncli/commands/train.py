@@ -8,6 +8,7 @@ import typer
 from cnncli.commands._options import Device, Json, Quiet
 from cnncli.config import (
     RECIPES,
+    ExtraName,
     OptimizerName,
     PrecisionName,
     RecipeName,
@@ -36,6 +37,14 @@ def train(
         str,
         typer.Option(metavar="NAME", help=_MODELS),
     ] = "simple",
+    extra: Annotated[
+        ExtraName | None,
+        typer.Option(
+            help="drawn: add digits that MNIST lacks, drawn by pens, fonts and displays, and signs "
+            "that are none, to the ones to train on. Default: none.",
+            show_default=False,
+        ),
+    ] = None,
     pretrained: Annotated[
         bool,
         typer.Option(
@@ -121,6 +130,8 @@ def train(
     Example: cnncli train --data photos --model resnet18 --pretrained --image-size 64
 
     Example: cnncli train --recipe plain --seed 1
+
+    Example: cnncli train --data mnist --extra drawn
     """
     from cnncli.commands._training import Job, Request, train_here
 
@@ -141,6 +152,8 @@ def train(
         for name in context.params
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
-    request = Request(data, model, recipe, options, limit, image_size, strict, given, pretrained)
+    request = Request(
+        data, model, recipe, options, limit, image_size, strict, given, pretrained, extra
+    )
     job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard)
     train_here(request, job)
