@@ -1,19 +1,43 @@
-"""Sliding windows: sizes, strides, dilations and borders, checked once and in one place."""
+"""What lies outside a picture, and where windows lie in it: checked once and in one place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, get_args
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import ShapeError, UsageError
 
-Array = npt.NDArray[Any]
-BorderMode = Literal["valid", "reflect", "symmetric", "edge", "constant", "wrap"]
+Index = npt.NDArray[np.intp]
 Pair = int | Sequence[int]
 
-BORDER_MODES: tuple[str, ...] = get_args(BorderMode)
+FARTHEST = 1e12  # of a constant around a picture: its products with weights stay in 64 bits
+
+
+def _reflect(place: Index, size: int) -> Index:
+    turn = place % max(2 * size - 2, 1)
+    return np.minimum(turn, 2 * size - 2 - turn)
+
+
+def _symmetric(place: Index, size: int) -> Index:
+    turn = place % (2 * size)
+    return np.minimum(turn, 2 * size - 1 - turn)
+
+
+# A border is one row: for places from below 0 to beyond `size`, the pixel that stands there, or -1
+# for the constant. The names and meanings are those of numpy.pad.
+BORDERS: Mapping[str, Callable[[Index, int], Index]] = MappingProxyType(
+    {
+        "valid": lambda place, size: place,  # noqa: ARG005 (whole windows only: nothing outside)
+        "reflect": _reflect,
+        "symmetric": _symmetric,
+        "edge": lambda place, size: np.clip(place, 0, size - 1),
+        "constant": lambda place, size: np.where((place < 0) | (place >= size), -1, place),
+        "wrap": lambda place, size: place % size,
+    }
+)
 
 # What SciPy, OpenCV and torch call the same borders, so that the error can name the right one.
 _FOREIGN_NAMES = {
@@ -30,28 +54,28 @@ _FOREIGN_NAMES = {
 }
 
 
-FARTHEST = 1e12  # of a constant around a picture: its products with weights stay in 64 bits
-
-
 class Border(NamedTuple):
     """What lies outside the picture.
 
     Parameters
     ----------
     mode
-        NumPy's name (:func:`numpy.pad`), or ``"valid"`` for whole windows only. With pixels
-        ``a b c d`` the left side reads ``c b | a`` for reflect, ``b a | a`` for symmetric,
-        ``a a | a`` for edge, ``c d | a`` for wrap and ``V V | a`` for constant.
+        A name of :data:`BORDERS`; ``"valid"`` keeps whole windows only.
     value
         The constant ``V`` of ``"constant"``, in units of pixels.
     """
 
-    mode: BorderMode = "valid"
+    mode: str = "valid"
     value: float = 0.0
 
     def __str__(self) -> str:
         """Return the text that :func:`parse_border` reads."""
         return f"constant:{self.value:g}" if self.mode == "constant" else self.mode
+
+    @property
+    def outside(self) -> float:
+        """The constant outside the picture; 0 where there is none."""
+        return self.value if self.mode == "constant" else 0.0
 
 
 def parse_border(border: str | Border) -> Border:
@@ -70,12 +94,12 @@ def parse_border(border: str | Border) -> Border:
     if isinstance(border, Border):
         return border
     name, colon, text = str(border).strip().lower().partition(":")
-    if name not in BORDER_MODES:
+    if name not in BORDERS:
         hint = _FOREIGN_NAMES.get(name)
-        advice = f"here it is called {hint}" if hint else "use " + ", ".join(BORDER_MODES)
+        advice = f"here it is called {hint}" if hint else "use " + ", ".join(BORDERS)
         raise UsageError(f"border {border!r} is unknown; {advice} (constant takes :V)")
     if not colon:
-        return Border(name)  # type: ignore[arg-type]
+        return Border(name)
     try:
         value = float(text)
     except ValueError:
@@ -85,6 +109,37 @@ def parse_border(border: str | Border) -> Border:
     if abs(value) > FARTHEST:
         raise UsageError(f"border {border!r} is out of reach; give a number up to {FARTHEST:g}")
     return Border("constant", value)
+
+
+def describe_borders() -> str:
+    """Return each border with what it puts to the left of a picture ``a b c d``.
+
+    Examples
+    --------
+    >>> describe_borders()
+    'valid (whole windows only), reflect (c b|a), symmetric (b a|a), edge (a a|a), \
+constant[:V] (V V|a), wrap (c d|a)'
+    """
+    words = ["valid (whole windows only)"]
+    for name, rule in BORDERS.items():
+        if name != "valid":
+            far, near = ("abcdV"[i] for i in rule(np.array([-2, -1]), 4))
+            words.append(f"{name}{'[:V]' * (name == 'constant')} ({far} {near}|a)")
+    return ", ".join(words)
+
+
+@lru_cache(maxsize=64)
+def border_index(size: int, before: int, after: int, mode: str) -> Index:
+    """Return, for each padded position, the pixel that stands there (-1: the constant); read-only.
+
+    Examples
+    --------
+    >>> border_index(4, 2, 1, "reflect").tolist()
+    [2, 1, 0, 1, 2, 3, 2]
+    """
+    index = BORDERS[mode](np.arange(-before, size + after, dtype=np.intp), size)
+    index.flags.writeable = False
+    return index
 
 
 def parse_pair(value: str | Pair, name: str, least: int = 1) -> tuple[int, int]:
@@ -102,55 +157,21 @@ def parse_pair(value: str | Pair, name: str, least: int = 1) -> tuple[int, int]:
     """
     if type(value) is int and value >= least:
         return value, value  # at once: a small image is filtered in the time of a few checks
-    parts: Sequence[Any]
+    parts: Sequence[Any] = (value,)
     if isinstance(value, str):
         parts = value.lower().split("x")
     elif isinstance(value, Sequence):
         parts = value
-    else:
-        parts = (value,)
     try:
         numbers = [int(part) for part in parts]
+        whole = all(isinstance(a, str) or a == b for a, b in zip(parts, numbers, strict=True))
     except (TypeError, ValueError):
-        numbers = []
-    whole = all(isinstance(part, str) or number == part for part, number in zip(parts, numbers))  # noqa: B905 (an unreadable part has left `numbers` empty)
+        numbers, whole = [], False
     if len(numbers) not in (1, 2) or not whole or min(numbers) < least:
         raise ShapeError(
             f"{name} is {value!r}; give one whole number N or two as NxM, each at least {least}"
         )
     return numbers[0], numbers[-1]
-
-
-def as_image(image: npt.ArrayLike) -> Array:
-    """Return the image as an array ``(H, W)`` or ``(H, W, C)`` of bool, integers or floats.
-
-    Raises
-    ------
-    ShapeError
-        If it has another number of axes, an axis of length 0, or values that are no real numbers.
-    """
-    array = np.asarray(image)
-    if array.ndim not in (2, 3) or 0 in array.shape:
-        raise ShapeError(
-            f"image has shape {array.shape}; give (height, width) or (height, width, channels), "
-            "each at least 1"
-        )
-    return check_real(array, "image")
-
-
-def check_real(array: Array, name: str) -> Array:
-    """Return the array if its type is bool, integer or a float of at most 64 bits.
-
-    Raises
-    ------
-    ShapeError
-        If the type is another one.
-    """
-    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
-        raise ShapeError(
-            f"{name} has type {array.dtype}; give bool, integers, float16, float32 or float64"
-        )
-    return array
 
 
 def extent(size: int, dilation: int) -> int:
@@ -206,41 +227,3 @@ def output_size(
             "use a smaller kernel or a border other than valid"
         )
     return room // stride + 1
-
-
-@lru_cache(maxsize=64)
-def border_index(size: int, before: int, after: int, mode: str) -> npt.NDArray[np.intp]:
-    """Return, for each padded position, the pixel that stands there (-1: the constant); read-only.
-
-    NumPy's own :func:`numpy.pad` makes the index, so its meaning holds here also where the
-    padding exceeds the picture.
-
-    Examples
-    --------
-    >>> border_index(4, 2, 1, "reflect").tolist()
-    [2, 1, 0, 1, 2, 3, 2]
-    """
-    index = np.arange(size, dtype=np.intp)
-    if mode == "constant":
-        index = np.pad(index, (before, after), mode="constant", constant_values=-1)
-    elif before or after:
-        index = np.pad(index, (before, after), mode=mode)  # type: ignore[call-overload]
-    index.flags.writeable = False
-    return index
-
-
-def pad_image(
-    image: Array, rows: tuple[int, int], columns: tuple[int, int], border: Border, dtype: Any
-) -> Array:
-    """Return the image as `dtype` with pixels added above, below, left and right.
-
-    Unlike :func:`numpy.pad` it converts first, so that a constant outside the range of the
-    image's own type keeps its value.
-    """
-    wide = image.astype(dtype, copy=False)
-    if not any((*rows, *columns)):
-        return wide
-    widths = (rows, columns) + ((0, 0),) * (image.ndim - 2)
-    if border.mode == "constant":
-        return np.pad(wide, widths, mode="constant", constant_values=border.value)
-    return np.pad(wide, widths, mode=border.mode)  # type: ignore[arg-type]

@@ -6,16 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.ops.windows import (
+from cnncli.ops import correlate2d
+from cnncli.ops.borders import (
+    BORDERS,
     Border,
-    as_image,
     border_index,
+    describe_borders,
     output_size,
-    pad_image,
     pads,
     parse_border,
     parse_pair,
 )
+from cnncli.ops.dtypes import as_image
 from tests.ops.reference import outside
 
 BORDERED = ["reflect", "symmetric", "edge", "wrap", "constant"]
@@ -126,7 +128,18 @@ def test_border_index_is_the_rule_by_hand(n, before, after, mode):
     assert found == [-1 if place is None else place for place in expected]
 
 
+@pytest.mark.parametrize("mode", BORDERED[:-1])
+def test_border_index_is_numpys_pad(mode):
+    for n in range(1, 6):
+        assert border_index(n, 9, 7, mode).tolist() == np.pad(np.arange(n), (9, 7), mode).tolist()
+
+
 def test_constant_beyond_the_type_is_kept():
-    image = np.array([[1, 2]], np.uint8)
-    padded = pad_image(image, (0, 0), (1, 1), Border("constant", 300), np.int32)
-    assert padded.tolist() == [[300, 1, 2, 300]]
+    found = correlate2d(np.array([[1, 2]], np.uint8), [[1, 0, 0]], border="constant:300")
+    assert found.tolist() == [[300, 1]]
+
+
+def test_help_of_borders_comes_from_the_rules():
+    words = describe_borders()
+    assert all(name in words for name in BORDERS)
+    assert "reflect (c b|a), symmetric (b a|a), edge (a a|a)" in words

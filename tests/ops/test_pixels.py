@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnncli.errors import KernelError, UsageError
-from cnncli.ops import get_filter, resolve_range, resolve_scale, to_pixels
+from cnncli.ops import Kernel, get_filter, resolve_range, to_pixels
 
 VALUES = np.array([-300, -129, -1, 0, 1, 127, 300])
 
@@ -146,7 +146,7 @@ def test_named_range_is_kept():
     ],
 )
 def test_scale(scale, kernel, expected):
-    assert resolve_scale(scale, kernel) == expected
+    assert Kernel.of(kernel).divisor(scale) == expected
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_scale(scale, kernel, expected):
 )
 def test_bad_scale(scale, kernel, message):
     with pytest.raises(KernelError, match=message):
-        resolve_scale(scale, kernel)
+        Kernel.of(kernel).divisor(scale)
