@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cnncli.checkpoint import read_checkpoint
-from cnncli.config import FINE_TUNING_LR, IMAGENET_MEAN, ModelConfig
+from cnncli.config import IMAGENET_MEAN, ModelConfig
 from cnncli.images import Picture, write_picture
 from cnncli.nn.networks import build_network
 from tests.conftest import CliRunner
@@ -69,7 +69,7 @@ def test_a_dry_run_calls_no_class_rare_that_one_batch_has_few_of(cli: CliRunner)
 
 def test_a_folder_of_pictures(cli: CliRunner, tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "pictures", {"train": 8, "test": 3})
-    run = cli("train", "--data", folder, "--epochs", "2", "--json")
+    run = cli("train", "--data", folder, "--model", "simple", "--epochs", "2", "--json")
     assert run.returncode == 0, run.stderr
     saved = read_checkpoint(tmp_path / "weights" / "last.safetensors")
     assert saved.classes == ("bright10", "dark2")
@@ -103,7 +103,7 @@ def test_torchvisions_networks_learn_from_imagenets_weights(cli: CliRunner, tmp_
     saved = read_checkpoint(tmp_path / "weights" / "last.safetensors")
     assert saved.preprocessing.mean == IMAGENET_MEAN
     assert saved.card["started_from"] == "ImageNet weights of mobilenet_v3_small"
-    assert saved.card["recipe"]["lr"] == FINE_TUNING_LR
+    assert saved.card["recipe"]["lr"] == 1e-3
     assert saved.card["training_pictures"] == 32
     picture = folder / "test" / "above" / "0.png"
     answer = cli("predict", picture, "--json")  # where the hub is not named: nothing is fetched
@@ -125,9 +125,17 @@ def test_drawn_digits_beside_those_of_a_data_set(cli: CliRunner, tmp_path: Path)
     assert own + card["validation_pictures"] in range(199, 203)  # --limit, by class
     assert card["test"]["pictures"] == 359  # of the data set alone
     assert card["drawn"]["pictures"] == 2000
-    other = cli("train", *TINY, "--resume", "--out", out, "--extra", "drawn", "--seed", "1")
+    other = cli("train", "--resume", "--out", out, "--seed", "1")
     assert other.returncode == 2
     assert "--seed 0, not 1" in other.stderr
+    # From those weights on, instead of from random ones.
+    onward = cli("train", *TINY, "--start", out, "--lr", "1e-9", "--out", tmp_path / "onward")
+    assert onward.returncode == 0, onward.stderr
+    before, after = (read_checkpoint(path).tensors for path in (out, tmp_path / "onward"))
+    assert all(np.allclose(before[name], after[name], atol=1e-4) for name in before)
+    deep = cli("train", *TINY, "--start", out, "--model", "deep")
+    assert deep.returncode == 2
+    assert "has a network of another kind" in deep.stderr
 
 
 def test_drawn_digits_fit_digits_only(cli: CliRunner, tmp_path: Path) -> None:
