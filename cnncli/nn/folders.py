@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from cnncli.config import Preprocessing
 from cnncli.errors import CnncliError, DataError
+from cnncli.files import PICTURE_SUFFIXES, natural_key
 from cnncli.images import read_picture, to_uint8_rgb
-from cnncli.inputs import PICTURE_SUFFIXES, natural_key
 from cnncli.nn.splits import Split
 
 PARTS = {
