@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from cnncli.config import PHOTO_EDGE_LIMITS, Preprocessing
 from cnncli.errors import DataError
+from cnncli.images.scaling import resize
 from cnncli.images.sizes import picture_size
-from cnncli.preprocess.resample import resample
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -255,15 +255,16 @@ def copies(features: Array, pixels: NDArray[np.uint8]) -> list[tuple[int, int, f
     list of (row, row, correlation)
         The smaller row first; the most alike first.
     """
-    small = np.stack([_shrunk(picture) for picture in pixels])
-    plain, mirrored = _standard(small), _standard(small[:, :, ::-1])
+    small = [resize(picture, (3 * _EDGE, 3 * _EDGE)) for picture in pixels]
+    shrunk = np.stack([_shrunk(picture) for picture in small])
+    plain, mirrored = _standard(shrunk), _standard(shrunk[:, :, ::-1])
     found = []
     for a, b in _neighbours(features):
         if max(plain[a] @ plain[b], plain[a] @ mirrored[b]) < _HOPELESS:
             continue
         alike = max(
             float((views @ plain[other]).max())
-            for views, other in ((_views(pixels[a]), b), (_views(pixels[b]), a))
+            for views, other in ((_views(small[a]), b), (_views(small[b]), a))
         )
         if alike >= SAME:
             found.append((a, b, alike))
@@ -290,7 +291,7 @@ def _neighbours(features: Array) -> Iterator[tuple[int, int]]:
 def _shrunk(picture: NDArray[np.uint8], left: float = 0, top: float = 0, part: float = 1) -> Array:
     height, width = picture.shape[:2]
     box = top * height, left * width, (top + part) * height, (left + part) * width
-    return resample(picture.astype(np.float32), (_EDGE, _EDGE), box)
+    return resize(picture, (_EDGE, _EDGE), box).astype(np.float32)
 
 
 def _views(picture: NDArray[np.uint8]) -> Array:
