@@ -10,15 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.ops.borders import (
-    Border,
-    Pair,
-    border_index,
-    output_size,
-    pads,
-    parse_border,
-    parse_pair,
-)
+from cnncli.ops.borders import Border, Windows, border_index, output_size, pads, parse_windows
 
 Array = npt.NDArray[Any]
 
@@ -128,17 +120,9 @@ class Layout(NamedTuple):
     shape: tuple[int, ...]
 
     @classmethod
-    def of(
-        cls,
-        image: Array,
-        kernel: tuple[int, int],
-        border: str | Border,
-        stride: Pair,
-        dilation: Pair,
-    ) -> "Layout":
+    def of(cls, image: Array, kernel: tuple[int, int], windows: Windows) -> "Layout":
         """Return the layout for a kernel, or raise a ShapeError that shows the formula."""
-        border, strides = parse_border(border), parse_pair(stride, "stride")
-        dilations = parse_pair(dilation, "dilation")
+        border, strides, dilations = parse_windows(windows)
         before, index, halo, full, kept = [], [], [], [], []
         for axis, name in enumerate(("height", "width")):
             n, k, s, d = image.shape[axis], kernel[axis], strides[axis], dilations[axis]

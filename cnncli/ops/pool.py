@@ -1,6 +1,5 @@
 """Pooling: one number for each window of pixels."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,7 +30,6 @@ POOL_EDGES = ("partial", "drop", "pad")
 _BAND = 3_000_000  # bytes of a band's reduced rows
 _ALONE = 10_000_000  # samples for one thread, below which another costs more than it saves
 _OPERATIONS: dict[str, np.ufunc] = {"max": np.maximum, "min": np.minimum}
-_LITTLE_ENDIAN = sys.byteorder == "little"
 
 
 class Run(NamedTuple):
@@ -230,9 +228,6 @@ def _pool(
             scratch.reset()
             target = pixels[band.first : band.stop]
             flat = _reduce_rows(pooling, band, scratch)
-            if mode in _OPERATIONS and out.dtype == sums:
-                _reduce_columns(pooling, flat, target, scratch)
-                continue
             kept = scratch.empty(target.shape, sums)
             _reduce_columns(pooling, flat, kept, scratch)
             for run in across.runs():
@@ -310,9 +305,9 @@ def _keep(flat: Array, step: int, out: Array) -> None:
     """
     rows, pixels, c = out.shape
     word, pixel = step * flat.itemsize, c * flat.itemsize
-    if word in (2, 4, 8) and 2 * pixel <= word and word % pixel == 0 and _LITTLE_ENDIAN:
-        wide = flat.reshape(rows, -1).view(f"u{word}")[:, :pixels]
-        np.copyto(out.reshape(rows, -1).view(f"u{pixel}"), wide, "unsafe")
+    if word in (2, 4, 8) and 2 * pixel <= word and word % pixel == 0:
+        wide = flat.reshape(rows, -1).view(f"<u{word}")[:, :pixels]
+        np.copyto(out.reshape(rows, -1).view(f"<u{pixel}"), wide, "unsafe")
         return
     groups = flat.reshape(rows, -1, step)[:, :pixels, :c]
     for channel in range(c) if c in (2, 3) else (slice(None),):
