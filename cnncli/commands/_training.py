@@ -164,7 +164,7 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
     if record:
         restore(run, record, tensors)
     elif learned:
-        start_from(learned, {run.network, run.averaged}, model)
+        start_from(learned, {run.network, run.ema}, model)
     if not job.quiet:
         _show(run)
     return run, opened_with
@@ -295,7 +295,7 @@ class _Keeper:
         from cnncli.nn.results import to_checkpoint
 
         if self._writes:
-            weights = self._run.best or self._run.averaged.state_dict()
+            weights = self._run.best or self._run.ema.state_dict()
             pretrained = self._opened_with["pretrained"]
             checkpoint = to_checkpoint(
                 self._run, weights, command=_command(), pretrained=pretrained, **facts
@@ -323,7 +323,8 @@ class _Keeper:
 
 
 def _train(run: "TrainingRun", job: Job, opened_with: Mapping[str, Any], started: float) -> None:
-    from cnncli.nn.training import DivergedError, StoppedError
+    from cnncli.nn.loop import StoppedError
+    from cnncli.nn.training import DivergedError
 
     keeper = _Keeper(run, job, opened_with)
     deadline = started + job.max_minutes * 60 if job.max_minutes else None
@@ -424,7 +425,7 @@ def _stop_signals() -> Iterator[list[int]]:
 
 
 def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> None:
-    network = run.best_network() if run.best else run.averaged
+    network = run.best_network() if run.best else run.ema
     with ThreadPoolExecutor(1) as crew:  # loading the plotting library takes as long as testing
         drawn = crew.submit(keeper.curves)
         test = run.evaluate(network, run.data.load_test())
