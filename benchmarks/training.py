@@ -266,8 +266,7 @@ def gpu_lines(found: Results) -> list[str]:
     if not found:
         return [
             "No GPU was at hand, and nothing was timed on one. A GPU takes the same steps "
-            "and launches as a whole (`cnncli/nn/replay.py`) are tested on the CPU, where they "
-            "train as others do; the recording itself on stand-ins for torch's streams and graphs."
+            "as a processor does."
         ]
     return [
         "## On a GPU",
