@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import KernelError
-from cnncli.ops import kernel_from_bytes
+from cnncli.ops import Kernel, kernel_from_bytes
 
 MAX_KERNEL_BYTES = 16 << 20  # a 1000x1000 kernel as text; anything larger is no kernel
 MAX_KERNELS = 64  # on one sheet
@@ -19,13 +19,8 @@ _LEARNED = re.compile(
 )
 
 
-def read_kernel_file(path: Path) -> NDArray[Any]:
-    """Read a kernel from a ``.txt``, ``.csv``, ``.json`` or ``.npy`` file.
-
-    Returns
-    -------
-    ndarray
-        ``(kh, kw)`` int64 or float64.
+def read_kernel_file(path: Path) -> Kernel:
+    """Read a kernel, named as the file, from a ``.txt``, ``.csv``, ``.json`` or ``.npy`` file.
 
     Raises
     ------
@@ -40,7 +35,7 @@ def read_kernel_file(path: Path) -> NDArray[Any]:
     if len(data) > MAX_KERNEL_BYTES:
         raise KernelError(f"{path} is larger than {MAX_KERNEL_BYTES >> 20} MB; is it a kernel?")
     try:
-        return kernel_from_bytes(data, path.suffix)
+        return Kernel.of(kernel_from_bytes(data, path.suffix), path.stem)
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from None
 
@@ -96,8 +91,8 @@ class LearnedKernel:
         weights = _layer(self.file, self.layer)
         return _channel(_channel(weights, self.output, 0, self), self.input, 1, self)
 
-    def named(self) -> list[tuple[str, NDArray[np.float32]]]:
-        """Return every kernel that is meant, with its name: ``conv1:3``, or ``conv2:3:0``.
+    def kernels(self) -> tuple[Kernel, ...]:
+        """Return every kernel that is meant; several are named ``conv1:3``, or ``conv2:3:0``.
 
         Raises
         ------
@@ -110,19 +105,21 @@ class LearnedKernel:
                 f"{self.layer} of {self.file} has {weights.shape[0]}x{weights.shape[1]} kernels, "
                 f"more than a sheet's {MAX_KERNELS}; name an output: {self.file}:{self.layer}:0"
             )
+        if weights.shape[:2] == (1, 1):
+            return (Kernel.of(weights[0, 0], self.label),)
         first_out, first_in = self.output or 0, self.input or 0
         several = weights.shape[1] > 1 or self.input is not None
-        return [
-            (
-                f"{self.layer}:{first_out + o}" + (f":{first_in + i}" if several else ""),
+        return tuple(
+            Kernel.of(
                 weights[o, i],
+                f"{self.layer}:{first_out + o}" + (f":{first_in + i}" if several else ""),
             )
             for o in range(weights.shape[0])
             for i in range(weights.shape[1])
-        ]
+        )
 
-    def matrix(self) -> NDArray[np.float32]:
-        """Return the one kernel ``(kh, kw)`` that is meant.
+    def kernel(self) -> Kernel:
+        """Return the one kernel that is meant.
 
         Raises
         ------
@@ -136,8 +133,7 @@ class LearnedKernel:
                 f"{self.layer} of {self.file} has {weights.shape[axis]} {missing} channels; "
                 f"name one: {self.file}:{self.layer}:OUT{':IN' * (axis == 1)}"
             )
-        kernel: NDArray[np.float32] = weights[0, 0]
-        return kernel
+        return Kernel.of(weights[0, 0], self.label)
 
 
 def convolution_layers(file: Path) -> dict[str, NDArray[np.float32]]:

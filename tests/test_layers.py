@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "nn": {"images", "preprocess", "checkpoint"},
     "inference": {"ops", "images", "checkpoint", "pipeline", "preprocess", "nn"},
     "interpret": {"ops", "checkpoint", "inference", "nn"},
-    "show": {"images"},  # for letters as pixels
+    "show": {"images", "checkpoint", "inference"},  # letters as pixels; the types that it draws
+    "page": {"ops", "images", "checkpoint", "preprocess", "inference", "interpret", "show"},
     "commands": {
         "ops",
         "images",
@@ -50,6 +51,7 @@ MAY_IMPORT = {
         "inference",
         "interpret",
         "show",
+        "page",
     },
     "cli": {"commands", "show"},
     "__main__": {"cli"},

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from cnncli.commands._batch import Changed
 from cnncli.filtering.chain import apply_filters
-from cnncli.filtering.settings import Settings, Step
+from cnncli.filtering.settings import Settings
 from cnncli.images import Picture, to_uint8_rgb
 from cnncli.kernel_files import LearnedKernel
+from cnncli.ops import Kernel
 
 
-def sheet_steps(filters: Sequence[str]) -> tuple[Step, ...]:
-    """Return one step for each kernel, if the only filter names several; else nothing.
+def sheet_steps(filters: Sequence[str]) -> tuple[Kernel, ...]:
+    """Return the kernels that the only filter names, if they are learned ones; else nothing.
 
     Raises
     ------
@@ -19,13 +20,12 @@ def sheet_steps(filters: Sequence[str]) -> tuple[Step, ...]:
         If the checkpoint, its layer or a channel is wrong.
     """
     learned = LearnedKernel.parse(filters[0]) if len(filters) == 1 else None
-    if learned is None:
-        return ()
-    named = learned.named()
-    return tuple(Step(name, kernel) for name, kernel in named) if len(named) > 1 else ()
+    return learned.kernels() if learned is not None else ()
 
 
-def sheet_of(picture: Picture, steps: Sequence[Step], settings: Settings, threads: int) -> Changed:
+def sheet_of(
+    picture: Picture, steps: Sequence[Kernel], settings: Settings, threads: int
+) -> Changed:
     """Return the picture under every kernel, on one labelled sheet.
 
     The range ``auto`` stretches each response to its own extremes: learned kernels have no scale.
@@ -37,7 +37,7 @@ def sheet_of(picture: Picture, steps: Sequence[Step], settings: Settings, thread
     tiles = [("before", to_uint8_rgb(picture))]
     for step in steps:
         done = apply_filters(picture, (step,), settings, threads).picture
-        tiles.append((step.label, to_uint8_rgb(done)))
+        tiles.append((step.name, to_uint8_rgb(done)))
     sheet = Picture(filter_sheet(tiles), mode="RGB", info={"format": "PNG"})
-    record = {"filters": [step.label for step in steps], "range": settings.range}
+    record = {"filters": [step.name for step in steps], "range": settings.range}
     return Changed(sheet, f"{len(steps)} kernels, range {settings.range} each", record)

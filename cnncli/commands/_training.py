@@ -96,6 +96,7 @@ class Job:
     resume: bool
     max_minutes: float | None
     tensorboard: Path | None
+    report: Path | None = None
 
     def event(self, name: str, **values: Any) -> None:
         """Print one event, if events are wanted."""
@@ -433,6 +434,8 @@ def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> No
         drawn.result()
     seconds = time.perf_counter() - started
     weights = None if job.dry_run else str(job.out)
+    if job.report and run.world.is_first:
+        _report(run, job, job.report)
     job.event(
         "result",
         test_accuracy=test.accuracy,
@@ -447,6 +450,20 @@ def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> No
         f"epoch {run.best_epoch} of {run.epoch}, {seconds:.1f} s"
     )
     result(f"weights {weights}" if weights else "dry run: nothing was written")
+
+
+def _report(run: "TrainingRun", job: Job, path: Path) -> None:
+    """Write the page about the weights that were kept, read back from their file."""
+    from cnncli.checkpoint import read_checkpoint
+    from cnncli.commands._report import Labelled, write_report
+    from cnncli.inference import load_engine
+    from cnncli.preprocess import to_network_input
+
+    checkpoint, test = read_checkpoint(job.out), run.data.load_test()
+    pixels, labels = test.images.permute(0, 2, 3, 1).numpy(), test.labels.numpy()
+    engine = load_engine(checkpoint, count=len(labels))
+    shares = engine.probabilities(to_network_input(pixels, checkpoint.preprocessing))
+    write_report(path, checkpoint, job.out, Labelled(run.data.name, pixels, labels), shares)
 
 
 def _command() -> str:

@@ -20,16 +20,17 @@ from cnncli.commands._options import (
 )
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
+from cnncli.ops.borders import describe_borders
 
 if TYPE_CHECKING:
     from cnncli.commands._batch import Changed
-    from cnncli.filtering.settings import Settings, Step
+    from cnncli.filtering.settings import Settings
     from cnncli.images import Picture
     from cnncli.images.opening import Ahead
+    from cnncli.ops import Kernel
 
 _BORDER_HELP = (
-    "What lies outside the picture a b c d: reflect (c b|a), symmetric (b a|a), edge (a a|a), "
-    "wrap (c d|a), constant[:V] (V V|a), or valid: whole windows only. "
+    f"What lies outside the picture a b c d: {describe_borders()}. "
     "Default: reflect; valid for --signal."
 )
 _RANGE_HELP = (
@@ -128,13 +129,22 @@ def convolve(
     from cnncli.commands._reading import start_reading
 
     inputs, ahead = start_reading(images) if signal is None else ([], None)
-    from cnncli.filtering.settings import Settings
+    from cnncli.filtering.settings import Settings, option_pair
+    from cnncli.ops import parse_border
 
     writes = signal is None and explain is None
     kernels = _several(filters) if writes else ()
     steps = kernels[:1] or _steps(filters or [], kernel, kernel_file)
     default_border = "reflect" if signal is None else "valid"
-    settings = Settings(op, border or default_border, stride, dilation, scale, bias, range)
+    settings = Settings(
+        op,
+        parse_border(border or default_border),
+        option_pair(stride, "stride"),
+        option_pair(dilation, "dilation"),
+        scale,
+        bias,
+        range,
+    )
     settings.check(steps)
     if signal is not None:
         _convolve_signal(signal, steps, settings, as_json)
@@ -145,18 +155,18 @@ def convolve(
         from cnncli.commands._outputs import Targets
         from cnncli.inputs import stand_for_several
 
-        what = "_".join(step.label for step in steps) if not kernels else _layer(filters)
+        what = "_".join(step.name for step in steps) if len(kernels) < 2 else _layer(filters)
         others = [kernel_file] if kernel_file else []
         targets = Targets(inputs, output, what, others, several=stand_for_several(images or []))
         manner = Manner("filtering", jobs, quiet, as_json, verbose, show)
         change = partial(
-            _sheet if kernels else _filtered, steps=kernels or steps, settings=settings
+            _sheet if len(kernels) > 1 else _filtered, steps=kernels or steps, settings=settings
         )
         run_batch(inputs, targets, change, manner, ahead)
 
 
-def _several(filters: list[str] | None) -> "tuple[Step, ...]":
-    """Return the kernels of a whole layer, if that is the one filter that is named."""
+def _several(filters: list[str] | None) -> "tuple[Kernel, ...]":
+    """Return the kernels of a checkpoint, if that is the one filter that is named."""
     if filters is None or len(filters) > 1 or ":" not in filters[0]:
         return ()
     from cnncli.commands._learned import sheet_steps
@@ -172,17 +182,18 @@ def _layer(filters: list[str] | None) -> str:
 
 
 def _sheet(
-    picture: "Picture", threads: int, *, steps: "tuple[Step, ...]", settings: "Settings"
+    picture: "Picture", threads: int, *, steps: "tuple[Kernel, ...]", settings: "Settings"
 ) -> "Changed":
     from cnncli.commands._learned import sheet_of
 
     return sheet_of(picture, steps, settings, threads)
 
 
-def _steps(filters: list[str], kernel: str | None, kernel_file: Path | None) -> "tuple[Step, ...]":
-    from cnncli.filtering.settings import Step
+def _steps(
+    filters: list[str], kernel: str | None, kernel_file: Path | None
+) -> "tuple[Kernel, ...]":
     from cnncli.kernel_files import read_kernel_file
-    from cnncli.ops import parse_kernel
+    from cnncli.ops import Kernel, parse_kernel
 
     given = [bool(filters), kernel is not None, kernel_file is not None]
     if sum(given) != 1:
@@ -191,37 +202,33 @@ def _steps(filters: list[str], kernel: str | None, kernel_file: Path | None) -> 
             "cnncli filters lists the names"
         )
     if kernel is not None:
-        return (Step("kernel", parse_kernel(kernel)),)
+        return (Kernel.of(parse_kernel(kernel)),)
     if kernel_file is not None:
-        return (Step(kernel_file.stem, read_kernel_file(kernel_file)),)
+        return (read_kernel_file(kernel_file),)
     return tuple(_named_step(name) for name in filters)
 
 
-def _named_step(name: str) -> "Step":
-    from cnncli.filtering.settings import Step
+def _named_step(name: str) -> "Kernel":
     from cnncli.kernel_files import LearnedKernel
     from cnncli.ops import get_filter
 
     learned = LearnedKernel.parse(name)
-    if learned is not None:
-        return Step(learned.label, learned.matrix())
-    named = get_filter(name)
-    return Step(named.name, named)
+    return get_filter(name) if learned is None else learned.kernel()
 
 
 def _filtered(
-    picture: "Picture", threads: int, *, steps: "tuple[Step, ...]", settings: "Settings"
+    picture: "Picture", threads: int, *, steps: "tuple[Kernel, ...]", settings: "Settings"
 ) -> "Changed":
     from cnncli.commands._batch import Changed
     from cnncli.filtering.chain import apply_filters
 
     done = apply_filters(picture, steps, settings, threads)
-    record = {"filters": [step.label for step in steps], "range": done.range}
+    record = {"filters": [step.name for step in steps], "range": done.range}
     return Changed(done.picture, f"range {done.range}: {done.reason}", record, done.plans)
 
 
 def _convolve_signal(
-    text: str, steps: "tuple[Step, ...]", settings: "Settings", as_json: bool
+    text: str, steps: "tuple[Kernel, ...]", settings: "Settings", as_json: bool
 ) -> None:
     from cnncli.filtering.signal import filter_signal
     from cnncli.ops import parse_signal
@@ -235,7 +242,7 @@ def _explain(
     inputs: list[Path],
     ahead: "Ahead | None",
     place: str,
-    steps: "tuple[Step, ...]",
+    steps: "tuple[Kernel, ...]",
     settings: "Settings",
     as_json: bool,
 ) -> None:

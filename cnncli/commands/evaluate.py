@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnncli.commands._options import Device, Json, MaxPixels, Quiet, Weights
+from cnncli.commands._report import Labelled, write_report
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import DataError, UsageError
 from cnncli.show.console import notice, result
@@ -49,6 +48,10 @@ def evaluate(
         Path | None,
         typer.Option("--reliability", metavar="PNG", help="Draw accuracy against confidence."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="HTML", help="Write all of it as one page."),
+    ] = None,
     engine: Annotated[
         str, typer.Option("--engine", metavar="auto|numpy|torch", help="What runs the network.")
     ] = "auto",
@@ -65,6 +68,8 @@ def evaluate(
     Example: cnncli evaluate --data my-pictures --weights weights/mine.safetensors
 
     Example: cnncli evaluate --confusion confusion.png --mistakes mistakes.png
+
+    Example: cnncli evaluate --report report.html
     """
     from cnncli.commands._weights import open_weights, weights_name
     from cnncli.inference import load_engine
@@ -80,24 +85,17 @@ def evaluate(
     shares = runner.probabilities(to_network_input(found.pixels, checkpoint.preprocessing))
     scores = score(shares, found.labels, checkpoint.classes)
     _draw(scores, found, shares, checkpoint.classes, confusion, mistakes, reliability)
+    if report:
+        write_report(report, checkpoint, path, found, shares)
     if as_json:
-        result(json.dumps({"data": found.name, **_record(scores)}, ensure_ascii=False))
+        result(json.dumps({"data": found.name, **scores.to_dict()}, ensure_ascii=False))
     elif as_csv:
         _print_csv(scores)
     else:
         _print(scores, found.name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Labelled:
-    """Pictures as the network takes them, uint8 (N, H, W, C), and their classes (N,)."""
-
-    name: str
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-
-def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> _Labelled:
+def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> Labelled:
     """Return the test part of a data set, or a whole folder that the weights have not seen."""
     trained_on = checkpoint.card.get("data")
     name = data if data is not None else trained_on if isinstance(trained_on, str) else "mnist"
@@ -124,7 +122,7 @@ def _is_class_folder(folder: Path) -> bool:
     return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
 
 
-def _whole_folder(folder: Path, checkpoint: Checkpoint, quiet: bool) -> _Labelled:
+def _whole_folder(folder: Path, checkpoint: Checkpoint, quiet: bool) -> Labelled:
     from cnncli.nn.folders import list_classes, list_part, part_folders, read_part
     from cnncli.pipeline import core_count
 
@@ -145,7 +143,7 @@ def _checked(
     labels: NDArray[np.int64],
     classes: tuple[str, ...],
     checkpoint: Checkpoint,
-) -> _Labelled:
+) -> Labelled:
     """Return the pictures with the network's own class numbers: classes are matched by name."""
     import numpy as np
 
@@ -164,37 +162,7 @@ def _checked(
     if len(labels) == 0:
         raise DataError(f"{name} has no pictures that can be read; name another folder")
     number = np.array([checkpoint.classes.index(label) for label in classes], np.int64)
-    return _Labelled(name, pixels, number[labels])
-
-
-def _record(scores: Scores) -> dict[str, Any]:
-    return {
-        "accuracy": scores.accuracy,
-        "interval": list(scores.interval),
-        "n": scores.count,
-        "loss": scores.loss,
-        "ece": scores.calibration.error,
-        "per_class": _class_rows(scores),
-        "confusion": scores.confusion.tolist(),
-    }
-
-
-def _class_rows(scores: Scores) -> list[dict[str, Any]]:
-    rows = [
-        {
-            "label": entry.label,
-            "precision": entry.precision,
-            "recall": entry.recall,
-            "f1": entry.f1,
-            "support": entry.support,
-        }
-        for entry in scores.classes
-    ]
-    # JSON knows no NaN: what is divided by nothing is null.
-    return [
-        {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in row.items()}
-        for row in rows
-    ]
+    return Labelled(name, pixels, number[labels])
 
 
 def _print_csv(scores: Scores) -> None:
@@ -202,7 +170,7 @@ def _print_csv(scores: Scores) -> None:
     import io
 
     text = io.StringIO()
-    rows = _class_rows(scores)
+    rows = scores.to_dict()["per_class"]
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -221,7 +189,7 @@ def _print(scores: Scores, name: str) -> None:
         f"{wrong:,} of {scores.count:,} wrong"
     )
     result(f"loss {scores.loss:.4f}, calibration error {scores.calibration.error:.4f}\n")
-    console.print(class_table(_class_rows(scores)))
+    console.print(class_table(scores.to_dict()["per_class"]))
     if table := confusion_table(scores.confusion, [entry.label for entry in scores.classes]):
         console.print("\nTrue class (row) and what it was taken for (column)")
         console.print(table)
@@ -229,7 +197,7 @@ def _print(scores: Scores, name: str) -> None:
 
 def _draw(
     scores: Scores,
-    found: _Labelled,
+    found: Labelled,
     shares: NDArray[np.float32],
     classes: tuple[str, ...],
     confusion: Path | None,
@@ -257,7 +225,7 @@ def _draw(
 
 
 def _draw_mistakes(
-    path: Path, found: _Labelled, shares: NDArray[np.float32], classes: tuple[str, ...]
+    path: Path, found: Labelled, shares: NDArray[np.float32], classes: tuple[str, ...]
 ) -> None:
     from cnncli.images import Picture, write_picture
     from cnncli.inference.scores import worst_mistakes

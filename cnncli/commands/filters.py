@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cnncli.ops import Filter
+    from cnncli.ops import Kernel
 
     Drawn = list[tuple[str, NDArray[np.uint8]]]
 
@@ -74,7 +74,7 @@ def filters(
         _show(drawn)
 
 
-def _tell(chosen: "list[Filter]", as_json: bool, *, one: bool, written: Path | None) -> None:
+def _tell(chosen: "list[Kernel]", as_json: bool, *, one: bool, written: Path | None) -> None:
     from cnncli.show.console import result
 
     if as_json:
@@ -92,13 +92,11 @@ def _tell(chosen: "list[Filter]", as_json: bool, *, one: bool, written: Path | N
         result(str(written))
 
 
-def _record(each: "Filter") -> dict[str, Any]:
+def _record(each: "Kernel") -> dict[str, Any]:
     """Return what is told about a filter, as JSON types."""
     from cnncli.filtering.frequency import gain_table
-    from cnncli.ops.kernels import NamedFilter
 
-    kernels = each.kernels if isinstance(each, NamedFilter) else (each,)
-    rows, columns = kernels[0].weights.shape
+    rows, columns = each.shape
     return {
         "name": each.name,
         "rows": rows,
@@ -109,29 +107,28 @@ def _record(each: "Filter") -> dict[str, Any]:
                 "scale": k.scale,
                 "gain": gain_table(k.weights, k.scale),
             }
-            for k in kernels
+            for k in each.parts
         ],
-        "combine": each.combine if isinstance(each, NamedFilter) else None,
+        "combine": each.combine,
         "source": each.source,
         "purpose": each.purpose,
     }
 
 
-def _drawn(chosen: "list[Filter]", source: str | None) -> "Drawn":
+def _drawn(chosen: "list[Kernel]", source: str | None) -> "Drawn":
     """Return the picture and what each filter makes of it; for one, its frequencies too."""
     from cnncli.filtering.chain import apply_filters
     from cnncli.filtering.frequency import gain_picture
-    from cnncli.filtering.settings import Settings, Step
+    from cnncli.filtering.settings import Settings
     from cnncli.images import read_picture, to_uint8_rgb
     from cnncli.resources import sample_image
 
     picture = read_picture(source or sample_image("scene.png"))
     drawn: Drawn = [("before", to_uint8_rgb(picture))]
     for each in chosen:
-        step = Step(each.name, each)
-        drawn.append((each.name, to_uint8_rgb(apply_filters(picture, (step,), Settings()).picture)))
+        drawn.append((each.name, to_uint8_rgb(apply_filters(picture, (each,), Settings()).picture)))
     if len(chosen) == 1:
-        drawn.append(("gain by frequency", gain_picture(step.parts())))
+        drawn.append(("gain by frequency", gain_picture(each)))
     return drawn
 
 

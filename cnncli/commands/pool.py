@@ -78,9 +78,18 @@ def pool(
     from cnncli.commands._batch import Manner, run_batch
     from cnncli.commands._outputs import Targets
     from cnncli.filtering.pooling import PoolSettings
+    from cnncli.filtering.settings import option_pair
     from cnncli.inputs import stand_for_several
 
-    settings = PoolSettings(size, stride, mode, edge, padding, whole, range)
+    settings = PoolSettings(
+        option_pair(size, "size"),
+        None if stride is None else option_pair(stride, "stride"),
+        mode,
+        edge,
+        option_pair(padding, "padding", least=0),
+        whole,
+        range,
+    )
     settings.check()
     if explain is not None:
         _explain(inputs, ahead, explain, settings, as_json)
@@ -95,7 +104,7 @@ def _pooled(picture: "Picture", threads: int, *, settings: "PoolSettings") -> "C
     from cnncli.filtering.pooling import pool_picture
 
     done = pool_picture(picture, settings, threads)
-    record = {"pool": settings.mode, "size": "global" if settings.whole else settings.size}
+    record = {"pool": settings.mode, "size": settings.size_text}
     return Changed(done, f"{settings.mode} of {settings.describe()}", record)
 
 

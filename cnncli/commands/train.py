@@ -12,6 +12,7 @@ from cnncli.config import (
     PrecisionName,
     RecipeName,
 )
+from cnncli.errors import UsageError
 from cnncli.nn.networks import NETWORKS, TORCHVISION  # noqa: TID253 (names alone, no torch)
 
 _FAST = RECIPES["fast"]
@@ -103,6 +104,10 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write TensorBoard logs there, too.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="HTML", help="Write how good it became as one page."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="One batch through everything; writes nothing.")
     ] = False,
@@ -142,5 +147,7 @@ def train(
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
     request = Request(data, model, recipe, options, limit, image_size, strict, given, pretrained)
-    job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard)
+    if report and dry_run:
+        raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
+    job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)
     train_here(request, job)

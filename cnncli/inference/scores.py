@@ -1,6 +1,8 @@
 """How good predictions are, in numbers: all of them from probabilities and true labels."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isnan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +67,25 @@ class Scores:
     classes: tuple[ClassScore, ...]
     confusion: NDArray[np.int64]
     calibration: Calibration
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON types, as ``evaluate --json`` prints them.
+
+        JSON knows no NaN: what is divided by nothing is None.
+        """
+        rows = [asdict(entry) for entry in self.classes]
+        return {
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "n": self.count,
+            "loss": self.loss,
+            "ece": self.calibration.error,
+            "per_class": [
+                {k: None if isinstance(v, float) and isnan(v) else v for k, v in row.items()}
+                for row in rows
+            ],
+            "confusion": self.confusion.tolist(),
+        }
 
 
 def score(shares: Probabilities, labels: Labels, classes: tuple[str, ...]) -> Scores:

@@ -1,20 +1,17 @@
 """Filters and pooling on arrays, in NumPy alone: arrays in, arrays out, no files, no printing."""
 
-from cnncli.ops.correlate import convolve1d, convolve2d, correlate1d, correlate2d
-from cnncli.ops.filters import filter_image
+from cnncli.ops.borders import Border, parse_border, parse_pair
+from cnncli.ops.choose import Plan
+from cnncli.ops.correlate import convolve1d, convolve2d, correlate1d, correlate2d, filter_image
 from cnncli.ops.kernel_text import kernel_from_bytes, parse_kernel, parse_signal
-from cnncli.ops.kernels import FILTERS, Filter, NamedFilter, NamedKernel, get_filter
-from cnncli.ops.plan import Plan
+from cnncli.ops.kernels import FILTERS, Kernel, get_filter
+from cnncli.ops.pixels import resolve_range, to_pixels
 from cnncli.ops.pool import average_pool2d, global_pool2d, max_pool2d, pool2d
-from cnncli.ops.ranges import resolve_range, resolve_scale, to_pixels
-from cnncli.ops.windows import Border, parse_border, parse_pair
 
 __all__ = [
     "FILTERS",
     "Border",
-    "Filter",
-    "NamedFilter",
-    "NamedKernel",
+    "Kernel",
     "Plan",
     "average_pool2d",
     "convolve1d",
@@ -32,6 +29,5 @@ __all__ = [
     "parse_signal",
     "pool2d",
     "resolve_range",
-    "resolve_scale",
     "to_pixels",
 ]

@@ -1,26 +1,189 @@
-"""Correlation and convolution of signals and images.
+"""Correlation and convolution of images and signals: here the kernel slides.
 
 *Correlation* slides the kernel as it is written and sums the products: what CNN layers call
 convolution. *Convolution* rotates the kernel by 180 degrees first, so that an impulse turns into
 a copy of the kernel.
 """
 
+from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.errors import ShapeError
-from cnncli.ops.dtypes import as_kernel
-from cnncli.ops.run import Windows, apply_kernel
-from cnncli.ops.windows import Border, Pair, as_image, check_real
+from cnncli.errors import ShapeError, UsageError
+from cnncli.ops.bands import Band, Layout, Scratch, Windows, cut, on_threads, processors
+from cnncli.ops.borders import Border, Pair
+from cnncli.ops.choose import Plan, Work, choose
+from cnncli.ops.dtypes import as_image, as_kernel, check_real
+from cnncli.ops.kernels import Kernel
+from cnncli.ops.pixels import RESPONSE, Epilogue, resolve_range
 
 Array = npt.NDArray[Any]
+
+_ALONE = 1.5e6  # nanoseconds for one thread, below which another costs more than it saves
+
+
+def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
+    image: npt.ArrayLike,
+    kernel: npt.ArrayLike | Kernel,
+    *,
+    op: str = "correlate",
+    border: str | Border = "reflect",
+    stride: Pair = 1,
+    dilation: Pair = 1,
+    scale: float | str | None = None,
+    bias: float = 0.0,
+    range: str = "auto",  # noqa: A002 (the name of the command's option)
+    dtype: npt.DTypeLike | None = None,
+    threads: int | None = None,
+    out: Array | None = None,
+) -> tuple[Array, Plan]:
+    """Filter an image and return pixels: ``response / scale + bias``, mapped and rounded once.
+
+    Parameters
+    ----------
+    image
+        ``(H, W)`` or ``(H, W, C)``; channels are filtered by themselves, so colour that is to be
+        weighted by alpha comes in premultiplied.
+    kernel
+        An array ``(kh, kw)``, or a :class:`~cnncli.ops.kernels.Kernel`, such as a named one: what
+        is derived from it is then worked out once for all images.
+    op
+        ``correlate``, or ``convolve`` to rotate kernels by 180 degrees first.
+    border, stride, dilation
+        As for :func:`~cnncli.ops.correlate.correlate2d`.
+    scale
+        Divisor; ``"sum"`` for the sum of the weights; ``None`` for the kernel's own.
+        Several kernels keep their own scales and divides by this one on top.
+    bias
+        Added after the division.
+    range
+        How real numbers become pixels: see :func:`~cnncli.ops.pixels.to_pixels`; ``auto`` is
+        ``abs`` for kernels that sum to 0, else ``clip``.
+    dtype
+        Type of the pixels; the image's by default, uint8 for bool.
+    threads
+        At most so many; all processors by default. The result is the same for every number.
+    out
+        Where the pixels go, if given: an array of the result's shape and type, apart from the
+        image. Fresh memory can cost more than the filter.
+
+    Returns
+    -------
+    pixels
+        ``(OH, OW[, C])`` of type `dtype`, or float32 for ``raw``.
+    plan
+        What was done and why.
+
+    Raises
+    ------
+    KernelError, ShapeError, UsageError
+        If kernel, sizes or names do not fit.
+
+    Examples
+    --------
+    >>> pixels, plan = filter_image([[0, 0, 9, 9]], [[-1, 0, 1]], dtype="uint8")
+    >>> pixels.tolist()
+    [[0, 9, 9, 0]]
+    """
+    pixels, kernel = as_image(image), Kernel.of(kernel)
+    if op not in ("correlate", "convolve"):
+        raise UsageError(f"op {op!r} is unknown; use correlate or convolve")
+    kind = dtype if dtype is not None else np.uint8 if pixels.dtype.kind == "b" else pixels.dtype
+    mode, _ = resolve_range(range, kernel)
+    epilogue = Epilogue.of(kind, mode, kernel.divisor(scale), bias)
+    kernel = kernel.rotated if op == "convolve" else kernel
+    return _slide(pixels, kernel, Windows.of(border, stride, dilation), epilogue, threads, out)
+
+
+def _slide(
+    image: Array,
+    kernel: Kernel,
+    windows: Windows,
+    epilogue: Epilogue,
+    threads: int | None = None,
+    out: Array | None = None,
+) -> tuple[Array, Plan]:
+    """Slide a kernel over an image, and do with the responses what the epilogue says."""
+    layout = Layout.of(image, kernel.shape, windows)
+    work = choose(image, kernel, windows, layout, epilogue)
+    if epilogue.mode == "minmax":
+        epilogue = _stretched(epilogue, work, layout, windows, threads)
+        work = choose(image, kernel, windows, layout, epilogue)
+    out = _output(out, layout.shape, work.dtype, image)
+    used, _ = _each_band(work, layout, windows.stride, threads, out)
+    return out, work.plan._replace(threads=used)
+
+
+def _each_band(
+    work: Work,
+    layout: Layout,
+    stride: tuple[int, int],
+    threads: int | None,
+    out: Array | None,
+) -> tuple[int, list[tuple[Any, Any]]]:
+    """Pad each band, sum the products, make pixels of the sums: here a pixel is computed.
+
+    Returns on how many threads, as many as pay; and each band's extremes where there is no `out`.
+    """
+    (sy, sx), (rows, columns), c = stride, layout.full, layout.channels
+    used = min(threads or processors(), max(1, int(rows * columns * c * work.cost / _ALONE)))
+    bands = cut(
+        layout.full, work.tile or layout.tile(work.samples, used), stride, fixed=bool(work.tile)
+    )
+    used = min(used, len(bands))
+    pixels = None if out is None else out.reshape(*out.shape[:2], -1)
+    extremes: list[tuple[Any, Any]] = []
+
+    def do(some: Iterable[Band], scratch: Scratch) -> None:
+        for band in some:
+            scratch.reset()
+            padded = layout.pad(band, work.padded, scratch)
+            sums = [
+                sum_up(padded, scratch, (band.tall, band.wide * c)) for sum_up in work.correlate
+            ]
+            values = work.finish(sums, scratch)
+            kept = band.view(values, padded.shape[1], c)[::sy, ::sx]
+            if pixels is None:
+                ends = np.fmin.reduce(kept, axis=None), np.fmax.reduce(kept, axis=None)
+                extremes.append((ends[0].item(), ends[1].item()))
+            else:
+                y, x = band.y // sy, band.x // sx
+                area = pixels[y : y + kept.shape[0], x : x + kept.shape[1]]
+                np.copyto(area, kept, "unsafe")
+
+    on_threads(do, bands, used)
+    return used, extremes
+
+
+def _stretched(
+    epilogue: Epilogue, work: Work, layout: Layout, windows: Windows, threads: int | None
+) -> Epilogue:
+    """Return the epilogue that maps the smallest response to black and the largest to white."""
+    _, extremes = _each_band(work, layout, windows.stride, threads, None)
+    lows, highs = zip(*extremes, strict=True)
+    low, high = np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
+    return epilogue.stretched(low, high).times(Fraction(1, work.divisor))
+
+
+def _output(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], image: Array) -> Array:
+    """Return a new array, or `out` if it fits."""
+    if out is None:
+        return np.empty(shape, dtype)
+    fits = out.shape == shape and out.dtype == dtype and out.flags.c_contiguous
+    if not fits or not out.flags.writeable or np.may_share_memory(out, image):
+        raise ShapeError(
+            f"out is {out.dtype} {out.shape}; give a contiguous, writeable array of {dtype} "
+            f"{shape} that shares no memory with the image"
+        )
+    return out
 
 
 def correlate2d(
     image: npt.ArrayLike,
-    kernel: npt.ArrayLike,
+    kernel: npt.ArrayLike | Kernel,
     *,
     border: str | Border = "valid",
     stride: Pair = 1,
@@ -33,7 +196,7 @@ def correlate2d(
     image
         ``(H, W)`` or ``(H, W, C)``; each channel is filtered by itself.
     kernel
-        ``(kh, kw)``, any size.
+        ``(kh, kw)``, any size; a :class:`~cnncli.ops.kernels.Kernel` counts without its scale.
     border
         ``valid`` for whole windows only, or what lies outside: ``reflect``, ``symmetric``,
         ``edge``, ``constant[:V]``, ``wrap``, with NumPy's meanings.
@@ -59,12 +222,12 @@ def correlate2d(
     [[10, 13], [19, 22]]
     """
     windows = Windows.of(border, stride, dilation)
-    return apply_kernel(as_image(image), as_kernel(kernel), windows, None, None)[0]
+    return _slide(as_image(image), Kernel.of(kernel), windows, RESPONSE)[0]
 
 
 def convolve2d(
     image: npt.ArrayLike,
-    kernel: npt.ArrayLike,
+    kernel: npt.ArrayLike | Kernel,
     *,
     border: str | Border = "valid",
     stride: Pair = 1,
@@ -79,7 +242,7 @@ def convolve2d(
     >>> convolve2d([[0, 0, 0], [0, 1, 0], [0, 0, 0]], [[1, 2], [3, 4]]).tolist()
     [[1, 2], [3, 4]]
     """
-    rotated = as_kernel(kernel)[::-1, ::-1]
+    rotated = Kernel.of(kernel).rotated
     return correlate2d(image, rotated, border=border, stride=stride, dilation=dilation)
 
 

@@ -1,22 +1,102 @@
 """Pooling: one number for each window of pixels."""
 
-from typing import Any, Literal, get_args
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.errors import UsageError
-from cnncli.ops.dtypes import result_dtype
-from cnncli.ops.pool_bands import pool_bands
-from cnncli.ops.ranges import to_pixels
-from cnncli.ops.spans import Span
-from cnncli.ops.windows import Pair, as_image, parse_pair
+from cnncli.errors import ShapeError, UsageError
+from cnncli.ops.bands import Scratch, on_threads, processors
+from cnncli.ops.borders import Pair, output_size, parse_pair
+from cnncli.ops.dtypes import as_image, exact_dtype, narrowest, real_dtype, value_range
+from cnncli.ops.pixels import to_pixels
+from cnncli.ops.taps import box_sums
 
 Array = npt.NDArray[Any]
-PoolMode = Literal["max", "avg", "min", "median", "l2", "sum"]
-PoolEdge = Literal["partial", "drop", "pad"]
-POOL_MODES: tuple[str, ...] = get_args(PoolMode)
-POOL_EDGES: tuple[str, ...] = get_args(PoolEdge)
+POOL_MODES = ("max", "avg", "min", "median", "l2", "sum")
+POOL_EDGES = ("partial", "drop", "pad")
+
+_BAND = 3_000_000  # bytes of a band's reduced rows
+_ALONE = 10_000_000  # samples for one thread, below which another costs more than it saves
+_OPERATIONS: dict[str, np.ufunc] = {"max": np.maximum, "min": np.minimum}
+_LITTLE_ENDIAN = sys.byteorder == "little"
+
+
+class Run(NamedTuple):
+    """Windows ``first`` to ``stop - 1``, each of `length` pixels, the first one at `start`."""
+
+    first: int
+    stop: int
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The windows along one axis.
+
+    Parameters
+    ----------
+    length
+        Pixels of the axis.
+    size, stride
+        Of the windows.
+    pad
+        Virtual pixels before the first real one.
+    count
+        Number of windows.
+    """
+
+    length: int
+    size: int
+    stride: int
+    pad: int
+    count: int
+
+    @classmethod
+    def of(cls, length: int, size: int, stride: int, pad: int, edge: str, axis: str) -> "Span":
+        """Return the windows for an edge rule, or raise a ShapeError."""
+        if pad > size // 2:
+            raise ShapeError(
+                f"padding {pad} exceeds half the window of {size}; use at most {size // 2}"
+            )
+        if edge != "partial":
+            count = output_size(length, size, stride=stride, padding=2 * pad, axis=axis)
+            return cls(length, size, stride, pad, count)
+        count = -(-max(length - size, 0) // stride) + 1
+        if (count - 1) * stride >= length:
+            count -= 1  # with steps longer than windows the last one may start beyond the edge
+        return cls(length, min(size, length), stride, 0, count)
+
+    @property
+    def line(self) -> int:
+        """Pixels of whole strides that hold padding, image and last window."""
+        last = (self.count - 1) * self.stride + self.size
+        return -(-max(last, self.count * self.stride) // self.stride) * self.stride
+
+    def bounds(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return first and past-the-last real pixel of each window."""
+        starts = np.arange(self.count) * self.stride - self.pad
+        return np.maximum(starts, 0), np.minimum(starts + self.size, self.length)
+
+    def counts(self) -> npt.NDArray[np.intp]:
+        """Return how many real pixels each window has."""
+        starts, stops = self.bounds()
+        return stops - starts
+
+    def runs(self) -> list[Run]:
+        """Return the windows in runs of equal lengths, a stride apart."""
+        if not self.pad and (self.count - 1) * self.stride + self.size <= self.length:
+            return [Run(0, self.count, 0, self.size)]
+        starts, stops = self.bounds()
+        counts = stops - starts
+        breaks = (np.diff(counts) != 0) | (np.diff(starts) != self.stride)
+        edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), self.count]
+        return [Run(a, b, int(starts[a]), int(counts[a])) for a, b in pairwise(edges)]
 
 
 def max_pool2d(
@@ -118,7 +198,7 @@ def pool2d(
         for axis, name in enumerate(("height", "width"))
     )
     if mode != "median":
-        return pool_bands(pixels, (down, across), mode, dtype, threads)
+        return _pool(pixels, (down, across), mode, dtype, threads)
     middle = _median(pixels, down, across)
     return middle if dtype is None else to_pixels(middle, dtype)
 
@@ -136,9 +216,208 @@ def _check_names(mode: str, edge: str) -> None:
         raise UsageError(f"edge {edge!r} is unknown; use one of {', '.join(POOL_EDGES)}")
 
 
+def _pool(
+    image: Array,
+    spans: tuple[Span, Span],
+    mode: str,
+    dtype: npt.DTypeLike | None,
+    threads: int | None,
+) -> Array:
+    """Return the reduced windows as `dtype`, rounded half up and clipped for integers.
+
+    Rows are reduced from the image itself, then neighbours along the flat rows, where the next
+    pixel is one pixel's samples away; then one pixel a stride is kept.
+    """
+    down, across = spans
+    down, across = spans
+    natural, sums = _types(image, down.size * across.size, mode)
+    out = np.empty(
+        (down.count, across.count, *image.shape[2:]), natural if dtype is None else dtype
+    )
+    channels = image.shape[2] if image.ndim == 3 else 1
+    rows = np.ascontiguousarray(image).reshape(len(image), -1)
+    pixels = out.reshape(down.count, across.count, channels)
+    used = min(threads or processors(), max(1, image.size // _ALONE))
+    bands = _cut(down, across.line * channels * sums.itemsize, used)
+
+    def do(some: Iterable[Run], scratch: Scratch) -> None:
+        for band in some:
+            scratch.reset()
+            flat = _reduce_rows(rows, band, spans, mode, sums, channels, scratch)
+            target = pixels[band.first : band.stop]
+            kept = target
+            if mode not in ("max", "min") or out.dtype != sums:
+                kept = scratch.empty(target.shape, sums)
+            _reduce_columns(flat, across, mode, kept, scratch)
+            for run in across.runs() if kept is not target else ():
+                columns = slice(run.first, run.stop)
+                _finish(
+                    kept[:, columns],
+                    mode,
+                    band.length * run.length,
+                    target[:, columns],
+                    natural,
+                    image.dtype,
+                )
+
+    on_threads(do, bands, min(used, len(bands)))
+    return out
+
+
+def _reduce_rows(
+    rows: Array,
+    band: Run,
+    spans: tuple[Span, Span],
+    mode: str,
+    sums: np.dtype[Any],
+    channels: int,
+    scratch: Scratch,
+) -> Array:
+    """Return each column of the windows reduced to one value: lines of samples, one after another.
+
+    A line has whole strides that hold padding, image and last window; what lies beside the image
+    changes no result. So many samples follow the last line that windows may be read past it.
+    """
+    down, across = spans
+    line, left, count = across.line * channels, across.pad * channels, band.stop - band.first
+    width = min(rows.shape[1], line - left)
+    flat = scratch.empty(count * line + across.size * channels, sums)
+    (flat if width < line else flat[count * line :]).fill(_neutral(mode, sums))
+    total = flat[: count * line].reshape(count, line)[:, left : left + width]
+    stop = band.start + (count - 1) * down.stride + 1
+    first, *rest = (
+        rows[band.start + i : stop + i : down.stride, :width] for i in range(band.length)
+    )
+    operation: Any = _OPERATIONS.get(mode, np.add)
+    if mode == "l2":
+        np.copyto(total, first, "unsafe")
+        np.multiply(total, total, out=total)
+        square = scratch.empty(total.shape, sums)
+        for each in rest:
+            np.copyto(square, each, "unsafe")
+            np.multiply(square, square, out=square)
+            np.add(total, square, out=total)
+        return flat
+    # NumPy converts and adds a few thousand samples at a time: they stay in the nearest cache.
+    how: dict[str, Any] = {"out": total, "dtype": sums, "casting": "unsafe"}
+    if rest:
+        operation(first, rest[0], **how)
+    else:
+        np.copyto(total, first, "unsafe")
+    for each in rest[1:]:
+        operation(total, each, **how)
+    return flat
+
+
+def _reduce_columns(flat: Array, across: Span, mode: str, out: Array, scratch: Scratch) -> None:
+    """Reduce neighbours along the lines; keep one pixel a stride ``(rows, pixels, channels)``."""
+    count, _, c = out.shape
+    n = count * across.line * c
+    if mode in _OPERATIONS:
+        wide = _extremes(flat, n, c, across.size, _OPERATIONS[mode], scratch)
+    else:
+        wide = box_sums(flat, n, c, across.size, scratch)
+    _keep(wide, across.stride * c, out)
+
+
+def _extremes(
+    source: Array, n: int, step: int, k: int, operation: np.ufunc, scratch: Scratch
+) -> Array:
+    """Return the extremes of k neighbours in about log2(k) calls: windows may overlap."""
+    size = 1
+    while size < k:
+        further = min(size, k - size)
+        m = n + (k - size - further) * step
+        ahead = source[further * step : further * step + m]
+        source = operation(source[:m], ahead, out=scratch.empty(m, source.dtype))
+        size += further
+    return source[:n]
+
+
+def _keep(flat: Array, step: int, out: Array) -> None:
+    """Copy the first pixel of every `step` samples into ``(rows, pixels, channels)``.
+
+    Where the pixel and the step are as long as machine words, a narrowing cast does it, many
+    times faster than a strided copy; two or three samples are copied one channel at a time.
+    """
+    rows, pixels, c = out.shape
+    word, pixel = step * flat.itemsize, c * flat.itemsize
+    if word in (2, 4, 8) and 2 * pixel <= word and word % pixel == 0 and _LITTLE_ENDIAN:
+        wide = flat.reshape(rows, -1).view(f"u{word}")[:, :pixels]
+        np.copyto(out.reshape(rows, -1).view(f"u{pixel}"), wide, "unsafe")
+        return
+    groups = flat.reshape(rows, -1, step)[:, :pixels, :c]
+    for channel in range(c) if c in (2, 3) else (slice(None),):
+        np.copyto(out[..., channel], groups[..., channel])
+
+
+def _finish(
+    values: Array, mode: str, count: int, out: Array, natural: np.dtype[Any], pixel: np.dtype[Any]
+) -> None:
+    """Turn reduced windows of `count` pixels, which are overwritten, into results."""
+    one: Any = values.dtype.type
+    if mode == "l2":
+        np.sqrt(values, out=values)
+    if mode == "avg" and values.dtype.kind in "iu" and out.dtype == pixel:
+        np.add(values, one(count // 2), out=values)
+        if count & (count - 1) == 0:
+            np.right_shift(values, one(count.bit_length() - 1), out=values)
+        else:
+            np.floor_divide(values, one(count), out=values)
+        np.copyto(out, values, "unsafe")  # a mean lies between the smallest and the largest
+    elif out.dtype.kind in "iu" and out.dtype != natural:
+        out[...] = to_pixels(values, out.dtype, scale=count if mode == "avg" else 1)
+    elif mode == "avg":
+        np.divide(values, out.dtype.type(count), out=out, dtype=out.dtype, casting="unsafe")
+    else:
+        np.copyto(out, values, "unsafe")
+
+
+def _neutral(mode: str, dtype: np.dtype[Any]) -> Any:
+    """Return the value that changes no result."""
+    if mode not in _OPERATIONS:
+        return 0
+    if dtype.kind == "b":
+        return mode == "min"
+    if dtype.kind == "f":
+        return -np.inf if mode == "max" else np.inf
+    return np.iinfo(dtype).min if mode == "max" else np.iinfo(dtype).max
+
+
+def _types(image: Array, size: int, mode: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """Return the type that holds results as they are, and the one to reduce windows in."""
+    if mode in ("max", "min"):
+        return image.dtype, image.dtype
+    real = real_dtype(image)
+    if image.dtype.kind == "f":
+        return real, np.dtype(np.float64) if mode == "l2" else real
+    low, high = value_range(image)
+    exact = exact_dtype(image, min(low * size, 0), max(high * size, 0))
+    half = size // 2 + 1  # for the rounding of a mean
+    narrow = narrowest(min(low, 0) * size, max(high, 0) * size + half)
+    sums = np.dtype(np.float64) if mode == "l2" else narrow or exact
+    return (exact if mode == "sum" else real), sums
+
+
+def _cut(down: Span, line: int, threads: int) -> list[Run]:
+    """Cut the outputs into bands of about equal work, each of windows of one length."""
+    count = max(-(-down.count // max(1, _BAND // line)), 4 * threads if threads > 1 else 1)
+    each = -(-down.count // count)
+    return [
+        Run(
+            first,
+            min(first + each, run.stop),
+            run.start + (first - run.first) * down.stride,
+            run.length,
+        )
+        for run in down.runs()
+        for first in range(run.first, run.stop, each)
+    ]
+
+
 def _median(image: Array, down: Span, across: Span) -> Array:
     odd = bool((down.counts() % 2).all() and (across.counts() % 2).all())
-    dtype = image.dtype if odd else result_dtype(image, np.ones((1, 1)))
+    dtype = image.dtype if odd else real_dtype(image)
     out = np.empty((down.count, across.count, *image.shape[2:]), dtype)
     for rows in down.runs():
         for columns in across.runs():

@@ -18,7 +18,7 @@ TINY = ("--data", "digits", "--limit", "200", "--epochs", "1")
 
 
 def test_a_run_shows_the_network_and_leaves_four_things(cli: CliRunner, tmp_path: Path) -> None:
-    run = cli("train", *TINY)
+    run = cli("train", *TINY, "--report", "report.html")
     assert run.returncode == 0, run.stderr
     assert "206,922" in run.stderr
     assert "epoch 1/1, train loss" in run.stderr
@@ -30,6 +30,9 @@ def test_a_run_shows_the_network_and_leaves_four_things(cli: CliRunner, tmp_path
     assert saved.card["test"]["pictures"] == 359
     assert (tmp_path / "weights" / "last.history.csv").read_text().count("\n") == 2
     assert (tmp_path / "weights" / "last.curves.png").read_bytes().startswith(b"\x89PNG")
+    report = (tmp_path / "report.html").read_text("utf-8")
+    assert f"simple on digits: {saved.card['test']['accuracy']:.2%}" in report
+    assert "How it was trained" in report
 
 
 def test_json_events_and_another_place(cli: CliRunner, tmp_path: Path) -> None:

@@ -1,0 +1,286 @@
+"""An image cut into bands: the border around each, memory for it, and threads that share them."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cnncli.ops.borders import Border, Pair, border_index, output_size, pads, parse_border
+from cnncli.ops.borders import parse_pair as pair
+
+Array = npt.NDArray[Any]
+
+_KEPT = 32 << 20  # bytes of scratch memory that wait for the next image
+
+
+class Scratch:
+    """Memory for one thread's intermediate results: fresh pages would cost more than the sums."""
+
+    def __init__(self) -> None:
+        self._block = np.empty(0, np.uint8)
+        self._used = 0
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Array:
+        """Return an array of arbitrary contents that starts on a cache line."""
+        kind = np.dtype(dtype)
+        size = (shape if isinstance(shape, int) else prod(shape)) * kind.itemsize
+        start, self._used = self._used, self._used + -(-size // 64) * 64
+        if self._used > self._block.size:
+            return np.empty(shape, kind)
+        return np.ndarray(shape, kind, self._block, start)
+
+    def reset(self) -> None:
+        """Take all arrays back; next time there is room for as many in one block."""
+        if self._block.size < self._used <= _KEPT:
+            whole = np.empty(self._used + 64, np.uint8)
+            self._block = whole[-whole.ctypes.data % 64 :][: self._used]
+        self._used = 0
+
+
+_idle: list[Scratch] = []
+
+
+class Band(NamedTuple):
+    """A part of the output at stride 1.
+
+    Parameters
+    ----------
+    y, x
+        First row and column.
+    rows, columns
+        How many are wanted.
+    tall, wide
+        How many are computed: more where the algorithm has a fixed grid.
+    """
+
+    y: int
+    x: int
+    rows: int
+    columns: int
+    tall: int
+    wide: int
+
+    def view(self, values: Array, line: int, channels: int) -> Array:
+        """Return the wanted ones of flat values in rows of `line` samples: a view."""
+        step, shape = values.itemsize, (self.rows, self.columns, channels)
+        strides = line * step, channels * step, step
+        return np.ndarray(shape, values.dtype, values, strides=strides)
+
+
+class Windows(NamedTuple):
+    """How the windows of a kernel lie: border, and (rows, columns) of stride and dilation."""
+
+    border: Border
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+
+    @classmethod
+    def of(cls, border: str | Border, stride: Pair, dilation: Pair) -> "Windows":
+        """Return them from the forms that the public functions take."""
+        return cls(parse_border(border), pair(stride, "stride"), pair(dilation, "dilation"))
+
+
+class Layout(NamedTuple):
+    """An image as bands read it, and how much comes out.
+
+    Parameters
+    ----------
+    image
+        ``(H, W * channels)``; interleaved channels stay as they are.
+    channels
+        Samples of a pixel.
+    before
+        Pixels that the border adds above and to the left.
+    rows, columns
+        For each row and column of the padded image the one that stands there, -1 for the constant.
+    constant
+        The value where an index is -1; None where none is.
+    halo
+        Rows and columns that a band needs beyond its own.
+    full
+        Rows and columns that come out at stride 1.
+    shape
+        The output's shape.
+    """
+
+    image: Array
+    channels: int
+    before: tuple[int, int]
+    rows: npt.NDArray[np.intp]
+    columns: npt.NDArray[np.intp]
+    constant: float | None
+    halo: tuple[int, int]
+    full: tuple[int, int]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, image: Array, kernel: tuple[int, int], windows: Windows) -> "Layout":
+        """Return the layout for a kernel, or raise a ShapeError that shows the formula."""
+        border, strides, dilations = windows
+        before, index, halo, full, kept = [], [], [], [], []
+        for axis, name in enumerate(("height", "width")):
+            n, k, s, d = image.shape[axis], kernel[axis], strides[axis], dilations[axis]
+            margin = pads(k, d, border)
+            total = sum(margin)
+            kept.append(output_size(n, k, stride=s, dilation=d, padding=total, axis=name))
+            before.append(margin[0])
+            index.append(border_index(n, *margin, border.mode))
+            halo.append(d * (k - 1))
+            full.append(n + total - halo[axis])
+        return cls(
+            image=np.ascontiguousarray(image).reshape(len(image), -1),
+            channels=image.shape[2] if image.ndim == 3 else 1,
+            before=(before[0], before[1]),
+            rows=index[0],
+            columns=index[1],
+            constant=border.value if border.mode == "constant" else None,
+            halo=(halo[0], halo[1]),
+            full=(full[0], full[1]),
+            shape=(*kept, *image.shape[2:]),
+        )
+
+    def tile(self, samples: int, threads: int) -> tuple[int, int]:
+        """Return rows and columns of bands of so many samples: full rows, unless few would fit."""
+        (rows, columns), (down, across), c = self.full, self.halo, self.channels
+        if threads > 1:
+            samples = min(samples, max(16384, rows * columns * c // (2 * threads)))
+        tall = samples // ((columns + across) * c)
+        if tall >= min(rows, 2 * down + 2):
+            count = -(-rows // tall)  # about equal ones, so that no short one is left at the end
+            return -(-rows // count), columns
+        tall = min(rows, 4 * down + 4)
+        wide = samples // ((tall + down) * c) - across
+        return tall, min(columns, max(wide, 64, 2 * across))
+
+    def pad(self, band: Band, dtype: np.dtype[Any], scratch: Scratch) -> Array:
+        """Return the image around a band, ``(rows + halo, samples + halo)``.
+
+        Values are converted to the type, integers modulo 2**bits, as the sums are. A band on a
+        fixed grid has zeros where it reaches beyond the image.
+        """
+        down, across = self.halo
+        whole = scratch.empty((band.tall + down, (band.wide + across) * self.channels), dtype)
+        if (band.tall, band.wide) == (band.rows, band.columns):
+            self._fill(band, whole)
+        else:
+            whole.fill(0)
+            part = whole[: band.rows + down, : (band.columns + across) * self.channels]
+            self._fill(band, part)
+        return whole
+
+    def _fill(self, band: Band, padded: Array) -> None:
+        c, (top, left), count = self.channels, self.before, len(padded)
+        width, start = padded.shape[1] // c, band.y - top
+        first, last = max(left - band.x, 0), min(left - band.x + self.image.shape[1] // c, width)
+        seen = self.image[:, (first + band.x - left) * c : (last + band.x - left) * c]
+        rows, inside = slice(start, start + count), start >= 0 and start + count <= len(seen)
+        index = self.rows[band.y : band.y + count]
+        np.copyto(padded[:, first * c : last * c], seen[rows] if inside else seen[index], "unsafe")
+        pixels = padded.reshape(count, width, c)
+        if first > 0:
+            self._fill_columns(pixels, index, band.x, 0, first, (first, last))
+        if last < width:
+            self._fill_columns(pixels, index, band.x, last, width, (first, last))
+        if not inside and self.constant is not None:
+            padded[index < 0] = self._value(padded.dtype)
+
+    def _fill_columns(
+        self, pixels: Array, rows: Array, x: int, a: int, b: int, inner: tuple[int, int]
+    ) -> None:
+        """Fill columns `a` to `b`, from the band's own pixels where all are among them."""
+        index = self.columns[x + a : x + b]
+        shift = self.before[1] - x
+        if self.constant is not None:
+            pixels[:, a:b] = self._value(pixels.dtype)
+            return
+        here = (index + shift).tolist()
+        if min(here) < inner[0] or max(here) >= inner[1]:
+            image = self.image.reshape(len(self.image), -1, self.channels)
+            np.copyto(pixels[:, a:b], image[rows[:, np.newaxis], index], "unsafe")
+        elif b - a > 4:
+            pixels[:, a:b] = pixels[:, here]
+        else:
+            for target, source in enumerate(here, a):
+                pixels[:, target] = pixels[:, source]
+
+    def _value(self, dtype: np.dtype[Any]) -> Any:
+        constant = self.constant or 0.0
+        return in_type(constant if dtype.kind == "f" else int(constant), dtype)
+
+
+def in_type(number: float, dtype: np.dtype[Any]) -> Any:
+    """Return a number in a type; whole numbers wrap as sums do."""
+    if dtype.kind == "f":
+        return dtype.type(number)
+    return np.array(number, np.int64).astype(dtype)[()]
+
+
+def cut(
+    full: tuple[int, int], tile: tuple[int, int], stride: tuple[int, int], *, fixed: bool
+) -> list[Band]:
+    """Cut the output into bands that start at whole strides; `fixed` ones keep the tile's size."""
+    rows, columns = full
+    tall, wide = (
+        t if t >= n else -(-t // s) * s for n, t, s in zip(full, tile, stride, strict=True)
+    )
+    found = []
+    for y in range(0, rows, tall):
+        for x in range(0, columns, wide):
+            size = min(tall, rows - y), min(wide, columns - x)
+            found.append(Band(y, x, *size, *((tall, wide) if fixed else size)))
+    return found
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def on_threads(
+    work: Callable[[Iterable[Any], Scratch], None], items: Sequence[Any], threads: int
+) -> None:
+    """Share items between this thread and `threads` - 1 more, each with memory of its own.
+
+    Plain threads: importing :mod:`concurrent.futures` takes longer than starting them. The first
+    error of any thread stops the others and is raised here.
+    """
+    left = iter(items)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with _lent_scratch() as scratch:
+                work(left, scratch)
+        except BaseException as error:
+            errors.append(error)
+            deque(left, maxlen=0)  # nothing is left for the others
+
+    others = [threading.Thread(target=run) for _ in range(threads - 1)]
+    for thread in others:
+        thread.start()
+    run()
+    for thread in others:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+@contextmanager
+def _lent_scratch() -> Iterator[Scratch]:
+    """Lend memory, and quiet NumPy in this thread: infinities in float images are legitimate."""
+    try:
+        scratch = _idle.pop()
+    except IndexError:
+        scratch = Scratch()
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        yield scratch
+    scratch.reset()
+    _idle.append(scratch)

@@ -1,0 +1,285 @@
+"""Which algorithm sums the products: the cheapest that keeps the promise, and why.
+
+The promise: integers times integers are exact, and a result depends on image and kernel alone,
+never on bands, threads or what happens to it afterwards.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cnncli.ops import fourier, taps, toeplitz
+from cnncli.ops.bands import Layout, Scratch, Windows
+from cnncli.ops.dtypes import exact_dtype, is_finite, narrowest, real_dtype, value_range
+from cnncli.ops.kernels import Kernel
+from cnncli.ops.pixels import Epilogue, Exact, as_real, combine, real_pixels
+
+Array = npt.NDArray[Any]
+Correlate = Callable[[Array, Scratch, tuple[int, int]], Array]
+Finish = Callable[[list[Array], Scratch], Array]
+
+# Samples of a band of 16 bits each, fewer of wider ones: several buffers of it stay in a
+# third-level cache, and threads that need Python's lock for each call meet seldom.
+BAND = 700_000
+
+# Nanoseconds a sample, one core: what a call on a value of so many bytes costs. Measured on an
+# AMD EPYC and an Intel Xeon.
+_CALL = {2: 0.06, 4: 0.10, 8: 0.25}
+_PAD = 0.15  # padding and writing
+_FLOAT_IMAGE = {4: 1.1, 8: 2.2}  # more for floats: a search for NaN, and small tiles
+
+
+class Plan(NamedTuple):
+    """A printable choice of algorithm.
+
+    Parameters
+    ----------
+    engine
+        ``taps``, ``toeplitz`` or ``fourier``.
+    reason
+        Why it was chosen.
+    dtype
+        Type of the sums.
+    threads
+        How many worked.
+    calls
+        How many a band takes, tap by tap.
+    """
+
+    engine: str
+    reason: str
+    dtype: np.dtype[Any]
+    threads: int = 1
+    calls: int | None = None
+
+    def __str__(self) -> str:
+        """Return one line."""
+        calls = "" if self.calls is None else f"{self.calls} calls a band, "
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.engine}: {self.reason} ({calls}{self.dtype}, {threads})"
+
+
+class Response(NamedTuple):
+    """What kind of numbers a kernel makes of an image.
+
+    Parameters
+    ----------
+    kernel
+        Whole numbers over `divisor`, or floats.
+    divisor
+        The response is the sum of products divided by it; 1 for floats.
+    dtype
+        Type of the response.
+    bounds
+        Of the sums where they are whole numbers; None where they are floats.
+    """
+
+    kernel: Kernel
+    divisor: int
+    dtype: np.dtype[Any]
+    bounds: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, image: Array, kernel: Kernel, outside: float) -> "Response":
+        """Return it: a float kernel over a small denominator acts on integers in whole numbers.
+
+        It is divided once, where that is no slower than its floats.
+        """
+        real = real_dtype(image)
+        if image.dtype.kind == "f" or outside != int(outside) or kernel.whole is None:
+            return cls(kernel, 1, real, None)
+        whole, divisor = kernel.whole
+        low, high = value_range(image)
+        bounds = whole.bounds(min(low, int(outside)), max(high, int(outside)))
+        if kernel.is_whole:
+            return cls(kernel, 1, exact_dtype(image, *bounds), bounds)
+        sums = narrowest(*bounds)
+        floats = min(toeplitz.nanoseconds(kernel.terms, real), _taps_cost(kernel, real))
+        if sums is None or sums.itemsize > 4 or _taps_cost(whole, sums) > floats:
+            return cls(kernel, 1, real, None)
+        return cls(whole, divisor, real, bounds)
+
+
+class Work(NamedTuple):
+    """What is done with each band.
+
+    Parameters
+    ----------
+    padded
+        Type of the padded band.
+    correlate
+        For each kernel what sums the products: takes the padded band, memory and the band.
+    finish
+        Takes those sums, which it may overwrite, and memory; returns pixels before the last cast.
+    dtype
+        Type of the pixels.
+    cost
+        Nanoseconds a sample.
+    plan
+        What ``-v`` says.
+    divisor
+        What responses are times the kernel's, where the sums are the result.
+    tile
+        Rows and columns of bands on a fixed grid; None where they may be any.
+    """
+
+    padded: np.dtype[Any]
+    correlate: tuple[Correlate, ...]
+    finish: Finish
+    dtype: np.dtype[Any]
+    cost: float
+    plan: Plan
+    divisor: int = 1
+    tile: tuple[int, int] | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many samples a band should have."""
+        return BAND * 2 // (self.padded.itemsize * len(self.correlate))
+
+
+def choose(
+    image: Array, kernel: Kernel, windows: Windows, layout: Layout, epilogue: Epilogue
+) -> Work:
+    """Return the cheapest way from an image to pixels.
+
+    The image's values matter only where transforms would spread a NaN. For the range ``minmax``
+    the result is sums, whose extremes are still to be found.
+    """
+    if kernel.partners:
+        return _several(image, kernel, windows, layout, epilogue)
+    response = Response.of(image, kernel, windows.border.outside)
+    real = np.dtype(np.float64 if response.dtype.itemsize == 8 else np.float32)
+    if response.divisor > 1:
+        epilogue = epilogue.times(response.divisor)
+    if epilogue.mode == "response" and response.divisor > 1:
+        epilogue = Epilogue(response.dtype, "real", epilogue.scale)
+    sums, finish, dtype = response.dtype, _as_they_are, response.dtype
+    if response.bounds is not None:
+        sums = narrowest(*response.bounds) or np.dtype(np.int64)
+    if epilogue.mode == "minmax":
+        dtype = sums
+    elif epilogue.mode != "response":
+        dtype = epilogue.dtype
+        finish = partial(_to_real, epilogue=epilogue, precision=real, kernel=kernel)
+        form = epilogue.exact(*response.bounds) if response.bounds is not None else None
+        if form is not None:
+            sums, finish = form.sums, partial(_to_exact, form=form)
+    work = _cheapest(image, response, sums, windows, layout)
+    return work._replace(finish=finish, dtype=dtype, divisor=response.divisor)
+
+
+def _as_they_are(sums: list[Array], scratch: Scratch) -> Array:  # noqa: ARG001 (a Finish)
+    return sums[0]
+
+
+def _to_exact(sums: list[Array], scratch: Scratch, *, form: Exact) -> Array:
+    values = sums[0]
+    if values.dtype.kind == "f":  # whole numbers that a transform left
+        values = scratch.empty(values.shape, form.sums)
+        np.copyto(values, sums[0], "unsafe")
+    return form.apply(values)
+
+
+def _to_real(
+    sums: list[Array], scratch: Scratch, *, epilogue: Epilogue, precision: Any, kernel: Kernel
+) -> Array:
+    response = sums[0]
+    if kernel.partners:
+        response = combine(kernel, [as_real(each, precision, scratch, own=True) for each in sums])
+    return real_pixels(response, epilogue, precision, scratch)
+
+
+def _several(
+    image: Array, kernel: Kernel, windows: Windows, layout: Layout, epilogue: Epilogue
+) -> Work:
+    """Return the work of a filter of several kernels: each tap by tap, combined in real numbers."""
+    outside = windows.border.outside
+    responses = [Response.of(image, part, outside) for part in kernel.parts]
+    wide = any(each.dtype.itemsize == 8 for each in responses)
+    precision = np.dtype(np.float64 if wide else np.float32)
+    sums, reason = precision, "direct sums"
+    bounds = [each.bounds for each in responses if each.bounds and each.divisor == 1]
+    if len(bounds) == len(responses):
+        lows, highs = zip(*bounds, strict=True)
+        sums, reason = narrowest(min(lows), max(highs)) or precision, "exact integers"
+    if epilogue.mode in ("response", "minmax"):
+        epilogue = Epilogue(precision, "real")
+    works = [_by_taps(each, sums, windows, layout, reason) for each in kernel.parts]
+    finish = partial(_to_real, epilogue=epilogue, precision=precision, kernel=kernel)
+    calls = sum(each.calls for each in kernel.parts)
+    plan = works[0].plan._replace(calls=calls)
+    correlate = tuple(each.correlate[0] for each in works)
+    cost = sum(each.cost for each in works)
+    return works[0]._replace(
+        correlate=correlate, finish=finish, dtype=epilogue.dtype, cost=cost, plan=plan
+    )
+
+
+def _cheapest(
+    image: Array, response: Response, sums: np.dtype[Any], windows: Windows, layout: Layout
+) -> Work:
+    """Return how to sum the products: by taps, Toeplitz products or transforms."""
+    kernel, size = response.kernel, (image.shape[0], image.shape[1])
+    cost = _taps_cost(kernel, sums)
+    if response.bounds is not None:
+        double = np.dtype(np.float64)
+        largest = max(map(abs, value_range(image)))
+        slow = fourier.nanoseconds(size, layout.halo, double)
+        if cost > slow and fourier.is_exact(kernel.weights, layout.halo, largest):
+            return _by_fourier(kernel, double, windows, layout, whole=True)
+        return _by_taps(kernel, sums, windows, layout, "exact integers")
+    banded = toeplitz.nanoseconds(kernel.terms, sums)
+    banded += _FLOAT_IMAGE[sums.itemsize] if image.dtype.kind == "f" else 0.0
+    transformed = fourier.nanoseconds(size, layout.halo, sums)
+    if cost <= min(banded, transformed) or not is_finite(image):
+        return _by_taps(kernel, sums, windows, layout, "direct sums")
+    if banded <= transformed:
+        return _by_toeplitz(kernel, sums, windows, layout)
+    return _by_fourier(kernel, sums, windows, layout, whole=False)
+
+
+def _by_taps(
+    kernel: Kernel, sums: np.dtype[Any], windows: Windows, layout: Layout, reason: str
+) -> Work:
+    steps = windows.dilation[0], windows.dilation[1] * layout.channels
+    correlate = partial(taps.correlate_taps, kernel=kernel, steps=steps)
+    plan = Plan("taps", f"{_size(kernel)} kernel, {reason}", sums, calls=kernel.calls)
+    return Work(sums, (correlate,), _as_they_are, sums, _taps_cost(kernel, sums), plan)
+
+
+def _by_toeplitz(kernel: Kernel, sums: np.dtype[Any], windows: Windows, layout: Layout) -> Work:
+    terms = kernel.terms or []
+    steps = windows.dilation[0], windows.dilation[1] * layout.channels
+    correlate = partial(toeplitz.correlate_toeplitz, terms=terms, steps=steps)
+    sort = "separable" if len(terms) == 1 else f"a sum of {len(terms)} separable ones"
+    plan = Plan("toeplitz", f"{_size(kernel)} kernel, {sort}", sums)
+    cost = toeplitz.nanoseconds(terms, sums)
+    tile = toeplitz.tile(layout.full, layout.halo, layout.channels)
+    return Work(sums, (correlate,), _as_they_are, sums, cost, plan, tile=tile)
+
+
+def _by_fourier(
+    kernel: Kernel, dtype: np.dtype[Any], windows: Windows, layout: Layout, *, whole: bool
+) -> Work:
+    tall, wide = fourier.tile(layout.full, layout.halo)
+    shape = tall + layout.halo[0], wide + layout.halo[1]
+    spectrum = fourier.spectrum_of(kernel.weights, windows.dilation, shape, dtype)
+    correlate = partial(
+        fourier.correlate_fourier, spectrum=spectrum, channels=layout.channels, whole=whole
+    )
+    sort = "whole numbers, rounded to be exact" if whole else "not separable"
+    plan = Plan("fourier", f"{_size(kernel)} kernel, {sort}", dtype)
+    cost = fourier.nanoseconds(layout.full, layout.halo, dtype)
+    return Work(dtype, (correlate,), _as_they_are, dtype, cost, plan, tile=(tall, wide))
+
+
+def _size(kernel: Kernel) -> str:
+    return "x".join(map(str, kernel.shape))
+
+
+def _taps_cost(kernel: Kernel, sums: np.dtype[Any]) -> float:
+    return _CALL[sums.itemsize] * kernel.calls + _PAD
