@@ -1,5 +1,6 @@
 """``cnncli train``: from a data set to a checkpoint, with everything shown on the way."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -127,7 +128,9 @@ def train(
 
     Example: cnncli train --recipe plain --seed 1
     """
-    from cnncli.commands._training import Job, Request, train_here
+    # A thread that spins while it waits makes a busy machine crawl; torch reads this on import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from cnncli.commands._training import Job, Opened, Request, train_here
 
     options = {
         "epochs": epochs,
@@ -146,7 +149,8 @@ def train(
         for name in context.params
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
-    request = Request(data, model, recipe, options, limit, image_size, strict, given, pretrained)
+    opened = Opened(data, limit, image_size, strict, pretrained)
+    request = Request(model, recipe, opened, options, given)
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
     job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)

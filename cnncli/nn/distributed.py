@@ -1,7 +1,8 @@
 """Several processes on one run: what torchrun starts, seen from the training loop."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -64,9 +65,13 @@ class World:
             return wish
         return bool(self.sum(torch.tensor(float(wish))) > 0)
 
-    def wait(self) -> None:
-        """Wait until every process is here."""
-        if self.size > 1:
+    @contextmanager
+    def first_goes_ahead(self) -> Iterator[None]:
+        """Let the first process do what stands inside before the others do it."""
+        if self.size > 1 and not self.is_first:
+            distributed.barrier()
+        yield
+        if self.size > 1 and self.is_first:
             distributed.barrier()
 
 
