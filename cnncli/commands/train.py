@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,7 +17,9 @@ from cnncli.errors import UsageError
 from cnncli.nn.networks import NETWORKS, TORCHVISION  # noqa: TID253 (names alone, no torch)
 
 _FAST = RECIPES["fast"]
-_MODELS = "; ".join(f"{name}: {entry.purpose}" for name, entry in NETWORKS.items())
+_MODELS = "auto: what suits the data; " + "; ".join(
+    f"{name}: {entry.purpose}" for name, entry in NETWORKS.items()
+)
 _MODELS += f"; or {TORCHVISION.purpose}, such as resnet18 or convnext_tiny."
 
 
@@ -37,7 +39,7 @@ def train(
     model: Annotated[
         str,
         typer.Option(metavar="NAME", help=_MODELS),
-    ] = "simple",
+    ] = "auto",
     pretrained: Annotated[
         bool,
         typer.Option(
@@ -45,6 +47,14 @@ def train(
             help="Start one of torchvision's networks from ImageNet's weights: a download.",
         ),
     ] = False,
+    fit: Annotated[
+        Literal["head", "all"] | None,
+        typer.Option(
+            help="head: train the last layer of a pretrained network alone, in seconds; "
+            "all: tune all layers for --epochs. Default: head for photos, else all.",
+            show_default=False,
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = _FAST.epochs,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Pictures a step. Default: the recipe's.")
@@ -124,6 +134,8 @@ def train(
 
     Example: cnncli train --data my-pictures --epochs 30 --out weights/mine.safetensors
 
+    Example: cnncli train --data holiday-pictures
+
     Example: cnncli train --data photos --model resnet18 --pretrained --image-size 64
 
     Example: cnncli train --recipe plain --seed 1
@@ -150,7 +162,7 @@ def train(
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
     opened = Opened(data, limit, image_size, strict, pretrained)
-    request = Request(model, recipe, opened, options, given)
+    request = Request(model, recipe, opened, options, given, fit)
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
     job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)
