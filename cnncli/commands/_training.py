@@ -306,7 +306,8 @@ def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: O
     }
     for name, value in asked.items():
         same = value == before[name] or (name == "data" and _is_folder(value, before[name]))
-        if name in request.given and not same:
+        left_open = name == "precision" and value == "auto"
+        if name in request.given and not same and not left_open:
             option = "--" + name.replace("_", "-")
             raise UsageError(
                 f"--resume goes on with {option} {before[name]}, not {value}; "
