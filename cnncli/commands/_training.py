@@ -32,6 +32,7 @@ from cnncli.inference.scores import wilson_interval
 from cnncli.nn.datasets import DataSet, open_data, shows_photographs
 from cnncli.nn.device import claim_threads, pick_device
 from cnncli.nn.distributed import World, join_world, leave_world
+from cnncli.nn.drawn.extra import with_drawn
 from cnncli.nn.evaluation import Metrics
 from cnncli.nn.head import HeadRun
 from cnncli.nn.layer_table import layer_table
@@ -42,6 +43,7 @@ from cnncli.nn.pretrained import as_trained, start_from
 from cnncli.nn.results import head_checkpoint, to_checkpoint, write_history
 from cnncli.nn.resume import read_state, restore, write_state
 from cnncli.nn.splits import limit
+from cnncli.nn.state_dict import load_network
 from cnncli.nn.training import DivergedError, TrainingRun
 from cnncli.preprocess import to_network_input
 from cnncli.show.console import notice, result
@@ -53,7 +55,7 @@ Fit = Literal["head", "all"]
 # What a loop over epochs knows and a head, which is fitted in one go, does not.
 LOOP_OPTIONS = frozenset(
     {"epochs", "batch_size", "lr", "optimizer", "recipe", "val_split", "patience", "augment"}
-    | {"precision", "max_minutes", "tensorboard"}
+    | {"precision", "max_minutes", "tensorboard", "extra", "start"}
 )
 STATE_SECONDS = 30.0  # a killed run loses no more than this, or one epoch
 
@@ -67,6 +69,8 @@ class Opened:
     image_size: int | None
     strict: bool
     pretrained: bool = False
+    extra: str | None = None  # what is added to the training part
+    start: str | None = None  # checkpoint whose weights the network starts from
     photos: bool = False  # whether pictures are prepared as photographs, for trained features
 
 
@@ -142,6 +146,9 @@ def train_here(request: Request, job: Job) -> None:
         started = time.perf_counter()
         if not (job.resume and job.beside(".resume").exists()):
             request = settled(request, quiet=job.quiet)
+        elif request.model == "auto":  # what that was is in the state
+            record, _ = read_state(job.beside(".resume"))
+            request = replace(request, model=record["model"].name)
         if request.fit == "head":
             if world.is_first:
                 _train_head(request, job, started)
@@ -256,12 +263,31 @@ def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opene
         # Classes that one batch happens to have few of are not rare.
         data = replace(data, train=limit(data.train, config.batch_size))
         config = replace(config, epochs=1, balance=False)
-    run = _run(request.model, data, config, job, world)
-    if weights:
+    run = _run(request.model, _with_extra(data, request.opened, config), config, job, world)
+    if request.opened.start:
+        _start_with(run, Path(request.opened.start))
+    elif weights:
         start_from(weights, {run.network, run.ema}, run.model)
         if entry_of(run.model.name).pretrained:
             _start_with_head(run)
     return run, replace(request.opened, data=data.name)
+
+
+def _with_extra(data: DataSet, opened: Opened, config: TrainConfig) -> DataSet:
+    return with_drawn(data, config.seed) if opened.extra else data
+
+
+def _start_with(run: TrainingRun, path: Path) -> None:
+    """Give a network the weights of a checkpoint of its kind."""
+    checkpoint = read_checkpoint(path)
+    if checkpoint.model != run.model:
+        raise UsageError(
+            f"--start {path} has a network of another kind, size or number of classes; "
+            f"name weights of {run.model.name} that were trained on such pictures"
+        )
+    state = load_network(checkpoint).state_dict()
+    for network in {run.network, run.ema}:
+        network.load_state_dict(state)
 
 
 def _start_with_head(run: TrainingRun) -> None:
@@ -284,7 +310,7 @@ def _brought_back(
     config, name = record["config"], record["model"].name
     data = _open(opened, name, world)
     data = data.split_validation(config.val_split, config.seed, opened.limit)
-    run = _run(name, data, config, job, world)
+    run = _run(name, _with_extra(data, opened, config), config, job, world)
     restore(run, record, tensors)
     return run, opened
 
@@ -505,11 +531,14 @@ def _stop_signals() -> Iterator[list[int]]:
 def _finish(run: TrainingRun, job: Job, keeper: _Keeper, started: float) -> None:
     network = run.best_network() if run.best else run.ema
     with ThreadPoolExecutor(1) as worker:  # loading the plotting library takes as long as testing
-        drawn = worker.submit(keeper.curves)
+        curves = worker.submit(keeper.curves)
         test = run.evaluate(network, run.data.load_test())
-        keeper.weights(test=test)
-        drawn.result()
+        drawn = run.data.drawn and run.evaluate(network, run.data.drawn)
+        keeper.weights(test=test, drawn=drawn)
+        curves.result()
     if run.world.is_first:
+        if drawn and not job.json_lines:
+            result(f"drawn digits {drawn.accuracy:.2%} of {drawn.count:,} held out")
         _tell(test, f", epoch {run.best_epoch} of {run.epoch}", run.data, job, started)
 
 

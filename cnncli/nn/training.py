@@ -31,6 +31,7 @@ from cnncli.nn.schedule import learning_rate
 from cnncli.nn.splits import Split
 
 LAST_STRENGTH = 0.25  # of the augmentation, where it fades
+NONE_WEIGHT = 0.5  # of a picture that shows none of the classes
 _EPOCH_SEEDS = 1_000_003  # a prime: seeds of different runs meet in no epoch that one would train
 
 
@@ -109,6 +110,7 @@ class TrainingRun:
         self.optimizer = Optimizer(self.network.parameters(), config)
         self.replicas = [self.network, *(_replica(self.network) for _ in range(workers - 1))]
         self.class_weights = class_weights(self.train.labels, model.num_classes, config)
+        self.targets = targets(model.num_classes, config.label_smoothing).to(device)
         self.augmentation = AUGMENTATIONS[data.style] if config.augment else None
         self.epoch = 0  # finished epochs
         self.position = 0  # pictures of the current epoch that are done
@@ -225,12 +227,13 @@ class TrainingRun:
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy, summed over pictures, in float32 or better."""
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        if self.data.extra:  # among them pictures of none of the classes
+            wanted = self.targets[labels]
+            return functional.cross_entropy(logits, wanted, self.class_weights, reduction="sum")
+        smoothing = self.config.label_smoothing
         return functional.cross_entropy(
-            logits.to(torch.promote_types(logits.dtype, torch.float32)),
-            labels,
-            self.class_weights,
-            label_smoothing=self.config.label_smoothing,
-            reduction="sum",
+            logits, labels, self.class_weights, reduction="sum", label_smoothing=smoothing
         )
 
     def add_gradients(self) -> None:
@@ -300,6 +303,27 @@ class TrainingRun:
         self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
 
 
+def targets(classes: int, smoothing: float) -> Tensor:
+    """Return what probabilities each label asks for.
+
+    Parameters
+    ----------
+    classes
+        Number of classes.
+    smoothing
+        Share of each target that is spread over all classes.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 ``(classes + 1, classes)``; the last row, for what is none of the classes, asks for
+        all alike and counts half (outlier exposure: Hendrycks et al., 2019, arXiv 1812.04606,
+        equation 2, with that weight).
+    """
+    known = torch.eye(classes) * (1 - smoothing) + smoothing / classes
+    return torch.cat([known, torch.full((1, classes), NONE_WEIGHT / classes)])
+
+
 def class_weights(labels: Tensor, classes: int, config: TrainConfig) -> Tensor | None:
     """Return weights that let every class count the same, or None where they do already.
 
@@ -318,7 +342,7 @@ def class_weights(labels: Tensor, classes: int, config: TrainConfig) -> Tensor |
         float32 ``(classes,)``, ``N / (classes present * count)``: on average 1 a picture; None
         if balancing is off, or no class is twice as large as another.
     """
-    counts = torch.bincount(labels, minlength=classes).float()
+    counts = torch.bincount(labels[labels < classes], minlength=classes).float()
     present = counts[counts > 0]
     if not config.balance or present.max() < 2 * present.min():
         return None
