@@ -1,14 +1,15 @@
 """``cnncli train``: from a data set to a checkpoint, with everything shown on the way."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cnncli.commands._options import Device, Json, Quiet
-from cnncli.commands._training import Fit, Job, Request, train_here
 from cnncli.config import (
     RECIPES,
+    ExtraName,
     OptimizerName,
     PrecisionName,
     RecipeName,
@@ -40,6 +41,22 @@ def train(
         str,
         typer.Option(metavar="NAME", help=_MODELS),
     ] = "auto",
+    extra: Annotated[
+        ExtraName | None,
+        typer.Option(
+            help="drawn: add digits that MNIST lacks, drawn by pens, fonts and displays, and signs "
+            "that are none, to the ones to train on. Default: none.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="Start from these weights of the same network instead of random ones.",
+            show_default=False,
+        ),
+    ] = None,
     pretrained: Annotated[
         bool,
         typer.Option(
@@ -48,7 +65,7 @@ def train(
         ),
     ] = False,
     fit: Annotated[
-        Fit | None,
+        Literal["head", "all"] | None,
         typer.Option(
             help="head: train the last layer of a pretrained network alone, in seconds; "
             "all: tune all layers for --epochs. Default: head for photos, else all.",
@@ -139,7 +156,13 @@ def train(
     Example: cnncli train --data photos --model resnet18 --pretrained --image-size 64
 
     Example: cnncli train --recipe plain --seed 1
+
+    Example: cnncli train --data mnist --extra drawn
     """
+    # A thread that spins while it waits makes a busy machine crawl; torch reads this on import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from cnncli.commands._training import Job, Opened, Request, train_here
+
     options = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -157,9 +180,9 @@ def train(
         for name in context.params
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
-    request = Request(
-        data, model, recipe, options, limit, image_size, strict, given, pretrained, fit
-    )
+    begin = str(start) if start else None
+    opened = Opened(data, limit, image_size, strict, pretrained, extra, begin)
+    request = Request(model, recipe, opened, options, given, fit)
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
     job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)
