@@ -165,7 +165,7 @@ def choose(kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Choice:
         sums, finish = form.sums, partial(_to_exact, form=form)
     else:
         precision = np.dtype(np.float64 if response.dtype.itemsize == 8 else np.float32)
-        if response.bounds is not None:
+        if response.bounds is not None and epilogue.rounds:
             epilogue = epilogue.within(response.bounds)
         finish = partial(_to_real, kernel=kernel, epilogue=epilogue, precision=precision)
     work = _cheapest(response, sums, layout)

@@ -140,7 +140,9 @@ def _each_band(
             scratch.reset()
             shape = band.tall, band.wide * c
             padded = layout.pad(band, work.padded, scratch)
-            sums = [correlate(padded, scratch, shape) for correlate in work.correlate]
+            sums: list[Array] = []
+            for correlate in work.correlate:
+                sums += [correlate(padded, scratch, shape)]
             finished = band.view(work.finish(sums, scratch), padded.shape[1], c)
             take(finished[::sy, ::sx], band.y // sy, band.x // sx)
 

@@ -138,8 +138,6 @@ class Epilogue(NamedTuple):
 
     def within(self, bounds: tuple[float, float]) -> "Epilogue":
         """Return the epilogue for finite sums in bounds: it clips where they leave the pixels."""
-        if not self.rounds:
-            return self._replace(nan=False)
         ends = sorted(float(end) / float(self.scale) + float(self.bias) for end in bounds)
         if self.mode == "abs":
             ends = [0.0, max(-ends[0], ends[1])]
