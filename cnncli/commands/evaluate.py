@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +57,7 @@ def evaluate(
         str, typer.Option("--engine", metavar="auto|numpy|torch", help="What runs the network.")
     ] = "auto",
     device: Device = "auto",
-    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
+    max_pixels: MaxPixels = MAX_PIXELS,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the classes as CSV.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -78,6 +79,7 @@ def evaluate(
 
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other; leave out one")
+    os.environ["CNNCLI_MAX_PIXELS"] = str(max_pixels)  # folders of pictures are read by nn
     checkpoint, path, reason = open_weights(weights)
     notice(f"weights: {weights_name(path)} ({reason})", quiet=quiet)
     found = _open(data, checkpoint, quiet)

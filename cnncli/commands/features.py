@@ -30,7 +30,7 @@ def features(
     ] = None,
     output: Output = None,
     show: Show = None,
-    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
+    max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -49,7 +49,7 @@ def features(
     from cnncli.interpret.feature_maps import activations, choose_stage
     from cnncli.show.features import feature_sheet
 
-    seen = read_one(image, weights, quiet=quiet or as_json)
+    seen = read_one(image, weights, max_pixels, quiet=quiet or as_json)
     if npz is not None:
         seen.refuse(npz)
     stages = activations(seen.checkpoint, seen.network_input)
@@ -99,7 +99,7 @@ def _print_record(
     from cnncli.show.console import result
 
     record = {
-        "path": str(seen.source),
+        "path": seen.source,
         "output": target,
         "npz": None if npz is None else str(npz),
         "weights": str(seen.weights),

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from cnncli.batch.inputs import expand_inputs
 from cnncli.commands._options import OptionalImages, Quiet, Weights
 from cnncli.commands._weights import open_weights, weights_name
 from cnncli.files import atomic_write
 from cnncli.images import read_picture
-from cnncli.inputs import expand_inputs
 from cnncli.page.build import page as build_page
 from cnncli.page.build import stored_page
 from cnncli.preprocess import prepare
@@ -37,7 +37,7 @@ def page(
     checkpoint, path, reason = open_weights(weights)
     notice(f"weights: {weights_name(path)} ({reason})", quiet=quiet)
     digits = sorted(sample_image("scene.png").parent.glob("digit-*"))
-    files = expand_inputs(images) if images else digits
+    files = [Path(name) for name in expand_inputs(images).names] if images else digits
     samples = [
         (file.stem, prepare(read_picture(file), checkpoint.preprocessing).pixels) for file in files
     ]

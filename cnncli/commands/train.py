@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cnncli.commands._options import Device, Json, Quiet
+from cnncli.commands._training import Fit, Job, Request, train_here
 from cnncli.config import (
     RECIPES,
     OptimizerName,
@@ -16,7 +17,9 @@ from cnncli.errors import UsageError
 from cnncli.nn.networks import NETWORKS, TORCHVISION  # noqa: TID253 (names alone, no torch)
 
 _FAST = RECIPES["fast"]
-_MODELS = "; ".join(f"{name}: {entry.purpose}" for name, entry in NETWORKS.items())
+_MODELS = "auto: what suits the data; " + "; ".join(
+    f"{name}: {entry.purpose}" for name, entry in NETWORKS.items()
+)
 _MODELS += f"; or {TORCHVISION.purpose}, such as resnet18 or convnext_tiny."
 
 
@@ -36,7 +39,7 @@ def train(
     model: Annotated[
         str,
         typer.Option(metavar="NAME", help=_MODELS),
-    ] = "simple",
+    ] = "auto",
     pretrained: Annotated[
         bool,
         typer.Option(
@@ -44,6 +47,14 @@ def train(
             help="Start one of torchvision's networks from ImageNet's weights: a download.",
         ),
     ] = False,
+    fit: Annotated[
+        Fit | None,
+        typer.Option(
+            help="head: train the last layer of a pretrained network alone, in seconds; "
+            "all: tune all layers for --epochs. Default: head for photos, else all.",
+            show_default=False,
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = _FAST.epochs,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Pictures a step. Default: the recipe's.")
@@ -123,12 +134,12 @@ def train(
 
     Example: cnncli train --data my-pictures --epochs 30 --out weights/mine.safetensors
 
+    Example: cnncli train --data holiday-pictures
+
     Example: cnncli train --data photos --model resnet18 --pretrained --image-size 64
 
     Example: cnncli train --recipe plain --seed 1
     """
-    from cnncli.commands._training import Job, Request, train_here
-
     options = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -146,7 +157,9 @@ def train(
         for name in context.params
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
-    request = Request(data, model, recipe, options, limit, image_size, strict, given, pretrained)
+    request = Request(
+        data, model, recipe, options, limit, image_size, strict, given, pretrained, fit
+    )
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
     job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)

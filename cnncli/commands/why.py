@@ -132,7 +132,7 @@ def why(
     ] = None,
     output: Output = None,
     show: Show = None,
-    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
+    max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -150,7 +150,7 @@ def why(
         raise UsageError(f"--method {method!r} is unknown; use {' or '.join(METHODS)}")
     from cnncli.inference import load_engine
 
-    seen = read_one(image, weights, quiet=quiet or as_json)
+    seen = read_one(image, weights, max_pixels, quiet=quiet or as_json)
     engine = load_engine(seen.checkpoint)
     before = engine.probabilities(seen.network_input[None])[0]
     index = int(before.argmax()) if label is None else _index_of(label, seen.checkpoint.classes)
@@ -230,7 +230,7 @@ def _print_record(seen: Seen, finding: "Finding", method: str, target: str) -> N
 
     classes = seen.checkpoint.classes
     record: dict[str, Any] = {
-        "path": str(seen.source),
+        "path": seen.source,
         "output": target,
         "weights": str(seen.weights),
         "method": method,

@@ -149,8 +149,9 @@ def doubt_of(checkpoint: Checkpoint) -> Doubt | None:
         doubt = Doubt.from_dict(checkpoint.card["doubt"])
     except (KeyError, TypeError, ValueError, IndexError):
         return None
-    hidden = checkpoint.tensors["fc2.weight"].shape if checkpoint.model.name == "simple" else None
-    fits = (len(doubt.means), len(doubt.variance)) == hidden
+    last = checkpoint.layers[-1].name if checkpoint.layers else "fc2"
+    weight = checkpoint.tensors.get(f"{last}.weight")
+    fits = weight is not None and (len(doubt.means), len(doubt.variance)) == weight.shape
     return doubt if fits and all(len(row) == len(doubt.variance) for row in doubt.means) else None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from statistics import median_low
 
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnncli.config import IMAGE_EDGE_LIMITS, Preprocessing
+from cnncli.config import Preprocessing
 from cnncli.errors import CnncliError, DataError
+from cnncli.files import PICTURE_SUFFIXES, natural_key
 from cnncli.images import read_picture, to_uint8_rgb
-from cnncli.inputs import PICTURE_SUFFIXES, natural_key
 from cnncli.nn.splits import Split
 
 PARTS = {
@@ -106,21 +107,20 @@ def list_part(folder: Path, classes: Sequence[str]) -> tuple[Listing, list[str]]
     return Listing(tuple(files), tuple(labels)), notices
 
 
-def find_format(listing: Listing, edge: int | None = None) -> tuple[int, int]:
-    """Choose the size and colour in which to see the pictures, from an even sample of them.
+@lru_cache(maxsize=4)
+def find_format(listing: Listing) -> tuple[int, int]:
+    """Return size and colour of pictures, from an even sample of them.
 
     Parameters
     ----------
     listing
         The training files.
-    edge
-        Height and width to use; by default the median shorter side, kept within limits and
-        rounded to a multiple of 4.
 
     Returns
     -------
-    edge, channels
-        ``channels`` is 1 if no picture of the sample has colour, else 3.
+    side, channels
+        The median shorter side, 0 if no picture could be read; ``channels`` is 1 if no picture of
+        the sample has colour, else 3.
     """
     step = max(1, len(listing.files) // _SAMPLE)
     sides, coloured = [], False
@@ -131,9 +131,17 @@ def find_format(listing: Listing, edge: int | None = None) -> tuple[int, int]:
             continue  # named when all pictures are read
         sides.append(min(pixels.shape[:2]))
         coloured |= int(np.ptp(pixels, axis=2).max()) > _GREY_TOLERANCE
-    low, high = IMAGE_EDGE_LIMITS
-    found = median_low(sides) if sides else low
-    return edge or min(max(found // 4 * 4, low), high), 3 if coloured else 1
+    return median_low(sides) if sides else 0, 3 if coloured else 1
+
+
+def fit_edge(side: int, limits: tuple[int, int]) -> int:
+    """Return the height and width to bring pictures to: their side, within limits.
+
+    >>> fit_edge(70, (8, 64)), fit_edge(31, (8, 64))
+    (64, 28)
+    """
+    low, high = limits
+    return min(max(side // 4 * 4, low), high)
 
 
 def read_part(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cnncli.checkpoint import read_checkpoint
-from cnncli.config import FINE_TUNING_LR, IMAGENET_MEAN, ModelConfig
+from cnncli.config import IMAGENET_MEAN, ModelConfig
 from cnncli.images import Picture, write_picture
 from cnncli.nn.networks import build_network
 from tests.conftest import CliRunner
@@ -68,7 +68,7 @@ def test_a_dry_run_calls_no_class_rare_that_one_batch_has_few_of(cli: CliRunner)
 
 def test_a_folder_of_pictures(cli: CliRunner, tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "pictures", {"train": 8, "test": 3})
-    run = cli("train", "--data", folder, "--epochs", "2", "--json")
+    run = cli("train", "--data", folder, "--model", "simple", "--epochs", "2", "--json")
     assert run.returncode == 0, run.stderr
     saved = read_checkpoint(tmp_path / "weights" / "last.safetensors")
     assert saved.classes == ("bright10", "dark2")
@@ -102,7 +102,7 @@ def test_torchvisions_networks_learn_from_imagenets_weights(cli: CliRunner, tmp_
     saved = read_checkpoint(tmp_path / "weights" / "last.safetensors")
     assert saved.preprocessing.mean == IMAGENET_MEAN
     assert saved.card["started_from"] == "ImageNet weights of mobilenet_v3_small"
-    assert saved.card["recipe"]["lr"] == FINE_TUNING_LR
+    assert saved.card["recipe"]["lr"] == 1e-3
     assert saved.card["training_pictures"] == 32
     picture = folder / "test" / "above" / "0.png"
     answer = cli("predict", picture, "--json")  # where the hub is not named: nothing is fetched
