@@ -23,6 +23,7 @@ from cnncli.batch.sinks import (
     write_labelled,
     write_seen,
 )
+from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import (
     Device,
     EngineName,
@@ -34,11 +35,12 @@ from cnncli.commands._options import (
     Recursive,
     Weights,
 )
-from cnncli.commands._weights import open_weights, weights_name
+from cnncli.commands._weights import open_network, weights_name
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
-from cnncli.inference import load_engine
+from cnncli.inference import Engine, load_engine
+from cnncli.inference.onnx_model import OnnxModel
 from cnncli.inference.predict import Guess, Prediction, Predictor
 from cnncli.show.console import notice, result, stdout_console
 
@@ -129,18 +131,11 @@ def predict(
     read = partial(read_picture, max_pixels=max_pixels)
     inputs = expand_inputs(images, recursive=recursive)
     sinks = _sinks(inputs, read, save_preprocessed, annotate, sort_into, move)
-    checkpoint, path, reason = open_weights(weights)
-    if (
-        digits
-        and preprocess != "digit"
-        and (preprocess, checkpoint.preprocessing.kind)
-        != (
-            "auto",
-            "digit",
-        )
-    ):
+    checkpoint, path, reason = open_network(weights)
+    how = checkpoint.preprocessing.kind if preprocess == "auto" else preprocess
+    if digits and how != "digit":
         raise UsageError("--digits needs weights that read single digits; leave it out")
-    loaded = load_engine(checkpoint, engine, count=len(inputs), device=device)
+    loaded = _engine(checkpoint, engine, device, len(inputs))
     notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     # A line each on the screen is progress enough, and a bar would be drawn into them.
     told = len(inputs) <= MAX_BLOCKS or (form == "text" and sys.stdout.isatty())
@@ -159,6 +154,16 @@ def predict(
     if form == "csv":
         result(CSV_HEADER)
     run_batch(inputs, predictor, _Report(form, sinks, len(inputs)), options)
+
+
+def _engine(
+    checkpoint: Checkpoint | OnnxModel, engine: EngineName, device: str, count: int
+) -> Engine | OnnxModel:
+    if not isinstance(checkpoint, OnnxModel):
+        return load_engine(checkpoint, engine, count=count, device=device)
+    if engine != "auto" or device not in ("auto", "cpu"):
+        raise UsageError("onnxruntime runs an ONNX file, on the CPU; leave out --engine, --device")
+    return checkpoint
 
 
 def _sinks(
