@@ -27,7 +27,8 @@ def memory(*, quick: bool) -> Results:
     """Race filters and pooling on pictures in memory, on one thread and on all."""
     import cv2
     import memory_cases as cases
-    from cnncli.ops.tiles import processors
+
+    from cnncli.ops.bands import processors
 
     sizes = {"12 MP": (3000, 4000)} | ({} if quick else {"512x512": (512, 512), "28x28": (28, 28)})
     results: Results = {}

@@ -14,6 +14,7 @@ PreprocessingKind = Literal["digit", "resize", "none"]
 RecipeName = Literal["fast", "plain"]
 OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
 ScheduleName = Literal["one-cycle", "constant"]
+ExtraName = Literal["drawn"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 
 MNIST_MEAN = 0.1307  # of the 60,000 training images, pixels in [0, 1]

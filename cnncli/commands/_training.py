@@ -44,7 +44,7 @@ Fit = Literal["head", "all"]
 # What a loop over epochs knows and a head, which is fitted in one go, does not.
 LOOP_OPTIONS = frozenset(
     {"epochs", "batch_size", "lr", "optimizer", "recipe", "val_split", "patience", "augment"}
-    | {"precision", "max_minutes", "tensorboard"}
+    | {"precision", "max_minutes", "tensorboard", "extra", "start"}
 )
 STATE_SECONDS = 30.0  # a killed run loses no more than this, or one epoch
 
@@ -65,6 +65,10 @@ class Request:
         Names of the options that stand on the command line.
     pretrained
         Whether the network starts from weights that others learned.
+    extra
+        What is added to the training part.
+    start
+        Checkpoint whose weights the network starts from.
     fit
         Whether only the last layer of a pretrained network is trained; None leaves the choice.
     """
@@ -78,6 +82,8 @@ class Request:
     strict: bool
     given: frozenset[str]
     pretrained: bool = False
+    extra: str | None = None
+    start: Path | None = None
     fit: Fit | None = None
 
     def config(self, pictures: int = 0) -> TrainConfig:
@@ -101,6 +107,8 @@ class Request:
             "image_size": self.image_size,
             "strict": self.strict,
             "pretrained": self.pretrained,
+            "extra": self.extra,
+            "start": str(self.start) if self.start else None,
             "photos": self.fit == "head" or entry_of(self.model).pretrained,
         }
 
@@ -134,6 +142,7 @@ def train_here(request: Request, job: Job) -> None:
     # A thread that spins while it waits makes a busy machine crawl; torch reads this on import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from cnncli.nn.distributed import join_world, leave_world
+    from cnncli.nn.resume import read_state
 
     world = join_world(job.device)
     if not world.is_first:
@@ -142,6 +151,9 @@ def train_here(request: Request, job: Job) -> None:
         started = time.perf_counter()
         if not (job.resume and job.beside(".resume").exists()):
             request = settled(request, quiet=job.quiet)
+        elif request.model == "auto":  # what that was is in the state
+            record, _ = read_state(job.beside(".resume"))
+            request = replace(request, model=record["model"].name)
         if request.fit == "head":
             if world.is_first:
                 _train_head(request, job, started)
@@ -236,7 +248,7 @@ def _train_head(request: Request, job: Job, started: float) -> None:
 def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", dict[str, Any]]:
     """Return the run, fresh or brought back, and what its data set was opened with."""
     from cnncli.nn.device import claim_threads, pick_device
-    from cnncli.nn.pretrained import start_from
+    from cnncli.nn.drawn.extra import with_drawn
     from cnncli.nn.resume import read_state, restore
     from cnncli.nn.training import TrainingRun
 
@@ -248,7 +260,8 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
     if job.resume and state.exists():
         record, tensors = read_state(state)
         _refuse_other_options(request, record)
-        opened_with |= {"pretrained": False, "photos": False, **record["request"]}
+        opened_with |= {"pretrained": False, "photos": False, "extra": None, "start": None}
+        opened_with |= record["request"]
         config, model_name = record["config"], record["model"].name
     elif job.resume and world.is_first:
         notice(f"note: {state} does not exist: nothing to resume, training from the start")
@@ -261,18 +274,46 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
     if job.dry_run:
         # Classes that one batch happens to have few of are not rare.
         data, config = _one_batch(data, config), replace(config, epochs=1, balance=False)
+    if opened_with["extra"]:
+        data = with_drawn(data, config.seed)
     model = _model_config(model_name, data)
     workers = claim_threads(device, model.name, config.batch_size, world.size)
     run = TrainingRun(model, data, config, device, world, workers)
     if record:
         restore(run, record, tensors)
-    elif learned:
-        start_from(learned, {run.network, run.averaged}, model)
-        if request.fit == "all" and entry_of(model.name).pretrained:
-            _start_with_head(run)
+    else:
+        _begin(run, learned, request)
     if not job.quiet:
         _show(run)
     return run, opened_with
+
+
+def _begin(run: "TrainingRun", learned: Mapping[str, Any], request: Request) -> None:
+    """Give a network the weights that it shall start from, if any."""
+    from cnncli.nn.pretrained import start_from
+
+    if request.start:
+        _start_with(run, request.start)
+    elif learned:
+        start_from(learned, {run.network, run.averaged}, run.model)
+        if request.fit == "all" and entry_of(run.model.name).pretrained:
+            _start_with_head(run)
+
+
+def _start_with(run: "TrainingRun", path: Path) -> None:
+    """Give a network the weights of a checkpoint of its kind."""
+    from cnncli.checkpoint import read_checkpoint
+    from cnncli.nn.state_dict import load_network
+
+    checkpoint = read_checkpoint(path)
+    if checkpoint.model != run.model:
+        raise UsageError(
+            f"--start {path} has a network of another kind, size or number of classes; "
+            f"name weights of {run.model.name} that were trained on such pictures"
+        )
+    state = load_network(checkpoint).state_dict()
+    for network in {run.network, run.averaged}:
+        network.load_state_dict(state)
 
 
 def _start_with_head(run: "TrainingRun") -> None:
@@ -292,6 +333,8 @@ def _refuse_other_options(request: Request, record: Mapping[str, Any]) -> None:
     """Refuse options that say otherwise than the run began: they are a misunderstanding."""
     before: dict[str, Any] = {
         "pretrained": False,
+        "extra": None,
+        "start": None,
         **record["config"].to_dict(),
         **record["request"],
         "model": record["model"].name,
@@ -305,6 +348,8 @@ def _refuse_other_options(request: Request, record: Mapping[str, Any]) -> None:
         "model": request.model,
         "recipe": request.recipe,
         "pretrained": request.pretrained,
+        "extra": request.extra,
+        "start": str(request.start) if request.start else None,
     }
     for name, value in asked.items():
         same = value == before[name] or (name == "data" and _is_folder(value, before[name]))
@@ -551,11 +596,14 @@ def _stop_signals() -> Iterator[list[int]]:
 def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> None:
     network = run.best_network() if run.best else run.averaged
     with ThreadPoolExecutor(1) as crew:  # loading the plotting library takes as long as testing
-        drawn = crew.submit(keeper.curves)
+        curves = crew.submit(keeper.curves)
         test = run.evaluate(network, run.data.load_test())
-        keeper.weights(test=test)
-        drawn.result()
+        drawn = run.data.drawn and run.evaluate(network, run.data.drawn)
+        keeper.weights(test=test, drawn=drawn)
+        curves.result()
     if run.world.is_first:
+        if drawn and not job.json_lines:
+            result(f"drawn digits {drawn.accuracy:.2%} of {drawn.count:,} held out")
         _tell(test, f", epoch {run.best_epoch} of {run.epoch}", run.data, job, started)
 
 

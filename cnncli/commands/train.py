@@ -9,6 +9,7 @@ from cnncli.commands._options import Device, Json, Quiet
 from cnncli.commands._training import Fit, Job, Request, train_here
 from cnncli.config import (
     RECIPES,
+    ExtraName,
     OptimizerName,
     PrecisionName,
     RecipeName,
@@ -40,6 +41,22 @@ def train(
         str,
         typer.Option(metavar="NAME", help=_MODELS),
     ] = "auto",
+    extra: Annotated[
+        ExtraName | None,
+        typer.Option(
+            help="drawn: add digits that MNIST lacks, drawn by pens, fonts and displays, and signs "
+            "that are none, to the ones to train on. Default: none.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="Start from these weights of the same network instead of random ones.",
+            show_default=False,
+        ),
+    ] = None,
     pretrained: Annotated[
         bool,
         typer.Option(
@@ -139,6 +156,8 @@ def train(
     Example: cnncli train --data photos --model resnet18 --pretrained --image-size 64
 
     Example: cnncli train --recipe plain --seed 1
+
+    Example: cnncli train --data mnist --extra drawn
     """
     options = {
         "epochs": epochs,
@@ -158,7 +177,18 @@ def train(
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
     request = Request(
-        data, model, recipe, options, limit, image_size, strict, given, pretrained, fit
+        data,
+        model,
+        recipe,
+        options,
+        limit,
+        image_size,
+        strict,
+        given,
+        pretrained,
+        extra,
+        start,
+        fit,
     )
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")

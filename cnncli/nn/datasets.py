@@ -47,6 +47,12 @@ class DataSet:
         Which augmentation fits.
     notices
         What the user should know about it.
+    extra
+        What was added to `train` that is not of the data set, for the card.
+    drawn
+        Drawn digits to measure by, if such were added.
+    others
+        uint8 ``(N, C, H, W)``: what is none of the classes, to measure by.
     """
 
     name: str
@@ -57,6 +63,9 @@ class DataSet:
     preprocessing: Preprocessing
     style: Style
     notices: tuple[str, ...] = ()
+    extra: str = ""
+    drawn: Split | None = None
+    others: Tensor | None = None
 
     def split_validation(self, share: float, seed: int, limit: int | None = None) -> "DataSet":
         """Return the data set with a validation part, held out by class if there is none yet.

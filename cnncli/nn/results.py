@@ -27,6 +27,7 @@ def to_checkpoint(
     weights: dict[str, Tensor],
     *,
     test: Metrics | None = None,
+    drawn: Metrics | None = None,
     command: str = "",
     pretrained: bool = False,
 ) -> Checkpoint:
@@ -40,12 +41,14 @@ def to_checkpoint(
         The network's state dict, usually ``run.best``.
     test
         What they reach on the test part, once it has been measured.
+    drawn
+        What they reach on held-out drawn digits, if such were among the training pictures.
     command
         The command line.
     pretrained
         Whether the run began with weights that others trained.
     """
-    data, card = run.data, _card(run, test, command)
+    data, card = run.data, _card(run, test, drawn, command)
     if pretrained:
         card["started_from"] = f"ImageNet weights of {run.model.name}"
     layers = layer_table(run.network, run.model)
@@ -97,7 +100,9 @@ def _made_with() -> dict[str, Any]:
     }
 
 
-def _card(run: TrainingRun, test: Metrics | None, command: str) -> dict[str, Any]:
+def _card(
+    run: TrainingRun, test: Metrics | None, drawn: Metrics | None, command: str
+) -> dict[str, Any]:
     card: dict[str, Any] = {
         "data": run.data.name,
         "command": command,
@@ -110,11 +115,14 @@ def _card(run: TrainingRun, test: Metrics | None, command: str) -> dict[str, Any
         "best_epoch": run.best_epoch,
         **_made_with(),
     }
+    if run.data.extra:
+        card["extra"] = run.data.extra
     if run.best_epoch:
         best = run.reports[run.best_epoch - 1]
         card["validation"] = {"accuracy": best.val_accuracy, "loss": best.val_loss}
-    if test:
-        card["test"] = _measured(test)
+    for part, found in (("test", test), ("drawn", drawn)):
+        if found:
+            card[part] = _measured(found)
     return card
 
 

@@ -32,6 +32,7 @@ from cnncli.nn.schedule import learning_rate
 from cnncli.nn.splits import Split
 
 LAST_VARIETY = 0.25
+NONE_WEIGHT = 0.5  # of a picture that shows none of the classes
 _EPOCH_SEEDS = 1_000_003  # a prime: seeds of different runs meet in no epoch that one would train
 
 
@@ -113,6 +114,7 @@ class TrainingRun:
         self.parallel = self._join(self.network)
         self.twins = [self.parallel, *(_twin(self.network) for _ in range(workers - 1))]
         self.class_weights = class_weights(self.train.labels, model.num_classes, config)
+        self.targets = targets(model.num_classes, config.label_smoothing).to(device)
         self.augmentation = AUGMENTATIONS[data.style] if config.augment else None
         self.epoch = 0  # finished epochs
         self.position = 0  # pictures of the current epoch that are done
@@ -336,11 +338,7 @@ class TrainingRun:
             logits = network(normalise(images, self.data.preprocessing))
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         loss = functional.cross_entropy(
-            logits,
-            labels,
-            self.class_weights,
-            label_smoothing=self.config.label_smoothing,
-            reduction="sum",
+            logits, self.targets[labels], self.class_weights, reduction="sum"
         )
         return loss, (logits.detach().argmax(1) == labels).sum()
 
@@ -412,6 +410,27 @@ class TrainingRun:
         self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
 
 
+def targets(classes: int, smoothing: float) -> Tensor:
+    """Return what probabilities each label asks for.
+
+    Parameters
+    ----------
+    classes
+        Number of classes.
+    smoothing
+        Share of each target that is spread over all classes.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 ``(classes + 1, classes)``; the last row, for what is none of the classes, asks for
+        all alike and counts half (outlier exposure: Hendrycks et al., 2019, arXiv 1812.04606,
+        equation 2, with that weight).
+    """
+    known = torch.eye(classes) * (1 - smoothing) + smoothing / classes
+    return torch.cat([known, torch.full((1, classes), NONE_WEIGHT / classes)])
+
+
 def class_weights(labels: Tensor, classes: int, config: TrainConfig) -> Tensor | None:
     """Return weights that let every class count the same, or None where they do already.
 
@@ -430,7 +449,7 @@ def class_weights(labels: Tensor, classes: int, config: TrainConfig) -> Tensor |
         float32 ``(classes,)``, ``N / (classes present * count)``: on average 1 a picture; None
         if balancing is off, or no class is twice as large as another.
     """
-    counts = torch.bincount(labels, minlength=classes).float()
+    counts = torch.bincount(labels[labels < classes], minlength=classes).float()
     present = counts[counts > 0]
     if not config.balance or present.max() < 2 * present.min():
         return None

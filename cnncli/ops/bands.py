@@ -11,11 +11,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.ops.borders import Border, Pair, border_index, output_size, pads, parse_border
-from cnncli.ops.borders import parse_pair as pair
+from cnncli.ops.borders import (
+    Border,
+    Pair,
+    border_index,
+    output_size,
+    pads,
+    parse_border,
+    parse_pair,
+)
 
 Array = npt.NDArray[Any]
 
+ALIGNED = 16  # samples of a band's rows come in so many: they start on whole cache lines
 _KEPT = 32 << 20  # bytes of scratch memory that wait for the next image
 
 
@@ -73,19 +81,6 @@ class Band(NamedTuple):
         return np.ndarray(shape, values.dtype, values, strides=strides)
 
 
-class Windows(NamedTuple):
-    """How the windows of a kernel lie: border, and (rows, columns) of stride and dilation."""
-
-    border: Border
-    stride: tuple[int, int]
-    dilation: tuple[int, int]
-
-    @classmethod
-    def of(cls, border: str | Border, stride: Pair, dilation: Pair) -> "Windows":
-        """Return them from the forms that the public functions take."""
-        return cls(parse_border(border), pair(stride, "stride"), pair(dilation, "dilation"))
-
-
 class Layout(NamedTuple):
     """An image as bands read it, and how much comes out.
 
@@ -99,8 +94,8 @@ class Layout(NamedTuple):
         Pixels that the border adds above and to the left.
     rows, columns
         For each row and column of the padded image the one that stands there, -1 for the constant.
-    constant
-        The value where an index is -1; None where none is.
+    border, stride, dilation
+        How windows lie.
     halo
         Rows and columns that a band needs beyond its own.
     full
@@ -114,15 +109,25 @@ class Layout(NamedTuple):
     before: tuple[int, int]
     rows: npt.NDArray[np.intp]
     columns: npt.NDArray[np.intp]
-    constant: float | None
+    border: Border
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
     halo: tuple[int, int]
     full: tuple[int, int]
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, image: Array, kernel: tuple[int, int], windows: Windows) -> "Layout":
+    def of(
+        cls,
+        image: Array,
+        kernel: tuple[int, int],
+        border: str | Border,
+        stride: Pair,
+        dilation: Pair,
+    ) -> "Layout":
         """Return the layout for a kernel, or raise a ShapeError that shows the formula."""
-        border, strides, dilations = windows
+        border, strides = parse_border(border), parse_pair(stride, "stride")
+        dilations = parse_pair(dilation, "dilation")
         before, index, halo, full, kept = [], [], [], [], []
         for axis, name in enumerate(("height", "width")):
             n, k, s, d = image.shape[axis], kernel[axis], strides[axis], dilations[axis]
@@ -133,30 +138,41 @@ class Layout(NamedTuple):
             index.append(border_index(n, *margin, border.mode))
             halo.append(d * (k - 1))
             full.append(n + total - halo[axis])
-        return cls(
-            image=np.ascontiguousarray(image).reshape(len(image), -1),
-            channels=image.shape[2] if image.ndim == 3 else 1,
-            before=(before[0], before[1]),
-            rows=index[0],
-            columns=index[1],
-            constant=border.value if border.mode == "constant" else None,
-            halo=(halo[0], halo[1]),
-            full=(full[0], full[1]),
-            shape=(*kept, *image.shape[2:]),
-        )
+        lines = np.ascontiguousarray(image).reshape(len(image), -1)
+        channels = image.shape[2] if image.ndim == 3 else 1
+        pairs: list[tuple[int, int]] = [(a, b) for a, b in (before, halo, full)]
+        lie = (border, strides, dilations)
+        return cls(lines, channels, pairs[0], *index, *lie, *pairs[1:], (*kept, *image.shape[2:]))  # type: ignore[call-arg, arg-type]
 
-    def tile(self, samples: int, threads: int) -> tuple[int, int]:
-        """Return rows and columns of bands of so many samples: full rows, unless few would fit."""
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Rows and samples between taps."""
+        return self.dilation[0], self.dilation[1] * self.channels
+
+    def cut(self, samples: int, threads: int, fixed: tuple[int, int] | None) -> list[Band]:
+        """Cut the output into bands of about so many samples, or of a fixed size.
+
+        They are full rows, unless few of them would fit, and start at whole strides.
+        """
         (rows, columns), (down, across), c = self.full, self.halo, self.channels
         if threads > 1:
             samples = min(samples, max(16384, rows * columns * c // (2 * threads)))
-        tall = samples // ((columns + across) * c)
-        if tall >= min(rows, 2 * down + 2):
-            count = -(-rows // tall)  # about equal ones, so that no short one is left at the end
-            return -(-rows // count), columns
-        tall = min(rows, 4 * down + 4)
-        wide = samples // ((tall + down) * c) - across
-        return tall, min(columns, max(wide, 64, 2 * across))
+        tall, wide = max(1, samples // ((columns + across) * c)), columns
+        if fixed is not None:
+            tall, wide = fixed
+        elif tall >= min(rows, 2 * down + 2):
+            tall = -(-rows // -(-rows // tall))  # about equal ones: no short one is left at the end
+        else:
+            tall = min(rows, 4 * down + 4)
+            wide = min(columns, max(samples // ((tall + down) * c) - across, 64, 2 * across))
+        tall = tall if tall >= rows else -(-tall // self.stride[0]) * self.stride[0]
+        wide = wide if wide >= columns else -(-wide // self.stride[1]) * self.stride[1]
+        bands = []
+        for y in range(0, rows, tall):
+            for x in range(0, columns, wide):
+                size = min(tall, rows - y), min(wide, columns - x)
+                bands.append(Band(y, x, *size, *((tall, wide) if fixed else size)))
+        return bands
 
     def pad(self, band: Band, dtype: np.dtype[Any], scratch: Scratch) -> Array:
         """Return the image around a band, ``(rows + halo, samples + halo)``.
@@ -164,14 +180,13 @@ class Layout(NamedTuple):
         Values are converted to the type, integers modulo 2**bits, as the sums are. A band on a
         fixed grid has zeros where it reaches beyond the image.
         """
-        down, across = self.halo
-        whole = scratch.empty((band.tall + down, (band.wide + across) * self.channels), dtype)
-        if (band.tall, band.wide) == (band.rows, band.columns):
-            self._fill(band, whole)
-        else:
+        (down, across), c = self.halo, self.channels
+        line = -(-(band.wide + across) * c // ALIGNED) * ALIGNED
+        whole = scratch.empty((band.tall + down, line), dtype)
+        if (band.tall, band.wide) != (band.rows, band.columns):
             whole.fill(0)
-            part = whole[: band.rows + down, : (band.columns + across) * self.channels]
-            self._fill(band, part)
+        whole[:, (band.wide + across) * c :] = 0
+        self._fill(band, whole[: band.rows + down, : (band.columns + across) * c])
         return whole
 
     def _fill(self, band: Band, padded: Array) -> None:
@@ -187,7 +202,7 @@ class Layout(NamedTuple):
             self._fill_columns(pixels, index, band.x, 0, first, (first, last))
         if last < width:
             self._fill_columns(pixels, index, band.x, last, width, (first, last))
-        if not inside and self.constant is not None:
+        if not inside and self.border.mode == "constant":
             padded[index < 0] = self._value(padded.dtype)
 
     def _fill_columns(
@@ -196,7 +211,7 @@ class Layout(NamedTuple):
         """Fill columns `a` to `b`, from the band's own pixels where all are among them."""
         index = self.columns[x + a : x + b]
         shift = self.before[1] - x
-        if self.constant is not None:
+        if self.border.mode == "constant":
             pixels[:, a:b] = self._value(pixels.dtype)
             return
         here = (index + shift).tolist()
@@ -210,8 +225,8 @@ class Layout(NamedTuple):
                 pixels[:, target] = pixels[:, source]
 
     def _value(self, dtype: np.dtype[Any]) -> Any:
-        constant = self.constant or 0.0
-        return in_type(constant if dtype.kind == "f" else int(constant), dtype)
+        value = self.border.value
+        return in_type(value if dtype.kind == "f" else int(value), dtype)
 
 
 def in_type(number: float, dtype: np.dtype[Any]) -> Any:
@@ -219,22 +234,6 @@ def in_type(number: float, dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
         return dtype.type(number)
     return np.array(number, np.int64).astype(dtype)[()]
-
-
-def cut(
-    full: tuple[int, int], tile: tuple[int, int], stride: tuple[int, int], *, fixed: bool
-) -> list[Band]:
-    """Cut the output into bands that start at whole strides; `fixed` ones keep the tile's size."""
-    rows, columns = full
-    tall, wide = (
-        t if t >= n else -(-t // s) * s for n, t, s in zip(full, tile, stride, strict=True)
-    )
-    found = []
-    for y in range(0, rows, tall):
-        for x in range(0, columns, wide):
-            size = min(tall, rows - y), min(wide, columns - x)
-            found.append(Band(y, x, *size, *((tall, wide) if fixed else size)))
-    return found
 
 
 def processors() -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.ops import fourier, taps, toeplitz
-from cnncli.ops.bands import Layout, Scratch, Windows
+from cnncli.ops.bands import Layout, Scratch
 from cnncli.ops.dtypes import exact_dtype, is_finite, narrowest, real_dtype, value_range
 from cnncli.ops.kernels import Kernel
 from cnncli.ops.pixels import Epilogue, Exact, as_real, combine, real_pixels
@@ -74,13 +74,13 @@ class Response(NamedTuple):
     dtype
         Type of the response.
     bounds
-        Of the sums where they are whole numbers; None where they are floats.
+        Of the sums; None for float images.
     """
 
     kernel: Kernel
     divisor: int
     dtype: np.dtype[Any]
-    bounds: tuple[int, int] | None
+    bounds: tuple[Any, Any] | None
 
     @classmethod
     def of(cls, image: Array, kernel: Kernel, outside: float) -> "Response":
@@ -89,18 +89,26 @@ class Response(NamedTuple):
         It is divided once, where that is no slower than its floats.
         """
         real = real_dtype(image)
-        if image.dtype.kind == "f" or outside != int(outside) or kernel.whole is None:
+        if image.dtype.kind == "f" or outside != int(outside):
             return cls(kernel, 1, real, None)
-        whole, divisor = kernel.whole
         low, high = value_range(image)
-        bounds = whole.bounds(min(low, int(outside)), max(high, int(outside)))
+        low, high = min(low, int(outside)), max(high, int(outside))
         if kernel.is_whole:
+            bounds = kernel.bounds(low, high)
             return cls(kernel, 1, exact_dtype(image, *bounds), bounds)
-        sums = narrowest(*bounds)
-        floats = min(toeplitz.nanoseconds(kernel.terms, real), _taps_cost(kernel, real))
-        if sums is None or sums.itemsize > 4 or _taps_cost(whole, sums) > floats:
-            return cls(kernel, 1, real, None)
-        return cls(whole, divisor, real, bounds)
+        if kernel.whole is not None:
+            whole, divisor = kernel.whole
+            bounds = whole.bounds(low, high)
+            sums = narrowest(*bounds)
+            floats = min(toeplitz.nanoseconds(kernel.terms, real), _taps_cost(kernel, real))
+            if sums is not None and sums.itemsize <= 4 and _taps_cost(whole, sums) <= floats:
+                return cls(whole, divisor, real, bounds)
+        return cls(kernel, 1, real, kernel.bounds(low, high))
+
+    @property
+    def exact(self) -> bool:
+        """Whether the sums are whole numbers."""
+        return self.bounds is not None and self.kernel.is_whole
 
 
 class Work(NamedTuple):
@@ -141,34 +149,34 @@ class Work(NamedTuple):
         return BAND * 2 // (self.padded.itemsize * len(self.correlate))
 
 
-def choose(
-    image: Array, kernel: Kernel, windows: Windows, layout: Layout, epilogue: Epilogue
-) -> Work:
+def choose(image: Array, kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Work:
     """Return the cheapest way from an image to pixels.
 
     The image's values matter only where transforms would spread a NaN. For the range ``minmax``
     the result is sums, whose extremes are still to be found.
     """
     if kernel.partners:
-        return _several(image, kernel, windows, layout, epilogue)
-    response = Response.of(image, kernel, windows.border.outside)
-    real = np.dtype(np.float64 if response.dtype.itemsize == 8 else np.float32)
+        return _several(image, kernel, layout, epilogue)
+    response = Response.of(image, kernel, layout.border.outside)
     if response.divisor > 1:
         epilogue = epilogue.times(response.divisor)
-    if epilogue.mode == "response" and response.divisor > 1:
-        epilogue = Epilogue(response.dtype, "real", epilogue.scale)
-    sums, finish, dtype = response.dtype, _as_they_are, response.dtype
-    if response.bounds is not None:
+        if epilogue.mode == "response":
+            epilogue = Epilogue(response.dtype, "real", epilogue.scale)
+    sums, finish, form = response.dtype, _as_they_are, None
+    if response.exact and response.bounds is not None:
         sums = narrowest(*response.bounds) or np.dtype(np.int64)
-    if epilogue.mode == "minmax":
-        dtype = sums
-    elif epilogue.mode != "response":
-        dtype = epilogue.dtype
-        finish = partial(_to_real, epilogue=epilogue, precision=real, kernel=kernel)
-        form = epilogue.exact(*response.bounds) if response.bounds is not None else None
-        if form is not None:
-            sums, finish = form.sums, partial(_to_exact, form=form)
-    work = _cheapest(image, response, sums, windows, layout)
+        form = epilogue.exact(*response.bounds)
+    dtype = epilogue.dtype
+    if epilogue.mode in ("response", "minmax"):
+        dtype = response.dtype if epilogue.mode == "response" else sums
+    elif form is not None:
+        sums, finish = form.sums, partial(_to_exact, form=form)
+    else:
+        precision = np.dtype(np.float64 if response.dtype.itemsize == 8 else np.float32)
+        clips = response.bounds is None or epilogue.clips(*response.bounds)
+        nan = image.dtype.kind == "f"
+        finish = partial(_to_real, epilogue=epilogue, precision=precision, clips=clips, nan=nan)
+    work = _cheapest(image, response, sums, layout)
     return work._replace(finish=finish, dtype=dtype, divisor=response.divisor)
 
 
@@ -184,32 +192,32 @@ def _to_exact(sums: list[Array], scratch: Scratch, *, form: Exact) -> Array:
     return form.apply(values)
 
 
-def _to_real(
-    sums: list[Array], scratch: Scratch, *, epilogue: Epilogue, precision: Any, kernel: Kernel
+def _to_real(sums: list[Array], scratch: Scratch, *, epilogue: Epilogue, **how: Any) -> Array:
+    return real_pixels(sums[0], epilogue, scratch, **how)
+
+
+def _to_combined(
+    sums: list[Array], scratch: Scratch, *, kernel: Kernel, epilogue: Epilogue, **how: Any
 ) -> Array:
-    response = sums[0]
-    if kernel.partners:
-        response = combine(kernel, [as_real(each, precision, scratch, own=True) for each in sums])
-    return real_pixels(response, epilogue, precision, scratch)
+    real = [as_real(each, how["precision"], scratch, own=True) for each in sums]
+    return real_pixels(combine(kernel, real), epilogue, scratch, **how)
 
 
-def _several(
-    image: Array, kernel: Kernel, windows: Windows, layout: Layout, epilogue: Epilogue
-) -> Work:
+def _several(image: Array, kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Work:
     """Return the work of a filter of several kernels: each tap by tap, combined in real numbers."""
-    outside = windows.border.outside
-    responses = [Response.of(image, part, outside) for part in kernel.parts]
+    responses = [Response.of(image, part, layout.border.outside) for part in kernel.parts]
     wide = any(each.dtype.itemsize == 8 for each in responses)
     precision = np.dtype(np.float64 if wide else np.float32)
     sums, reason = precision, "direct sums"
-    bounds = [each.bounds for each in responses if each.bounds and each.divisor == 1]
-    if len(bounds) == len(responses):
+    bounds = [each.bounds for each in responses if each.bounds and each.kernel in kernel.parts]
+    if all(each.exact for each in responses) and len(bounds) == len(responses):
         lows, highs = zip(*bounds, strict=True)
         sums, reason = narrowest(min(lows), max(highs)) or precision, "exact integers"
     if epilogue.mode in ("response", "minmax"):
         epilogue = Epilogue(precision, "real")
-    works = [_by_taps(each, sums, windows, layout, reason) for each in kernel.parts]
-    finish = partial(_to_real, epilogue=epilogue, precision=precision, kernel=kernel)
+    works = [_by_taps(each, sums, layout, reason) for each in kernel.parts]
+    nan = image.dtype.kind == "f"
+    finish = partial(_to_combined, kernel=kernel, epilogue=epilogue, precision=precision, nan=nan)
     calls = sum(each.calls for each in kernel.parts)
     plan = works[0].plan._replace(calls=calls)
     correlate = tuple(each.correlate[0] for each in works)
@@ -219,42 +227,37 @@ def _several(
     )
 
 
-def _cheapest(
-    image: Array, response: Response, sums: np.dtype[Any], windows: Windows, layout: Layout
-) -> Work:
+def _cheapest(image: Array, response: Response, sums: np.dtype[Any], layout: Layout) -> Work:
     """Return how to sum the products: by taps, Toeplitz products or transforms."""
     kernel, size = response.kernel, (image.shape[0], image.shape[1])
     cost = _taps_cost(kernel, sums)
-    if response.bounds is not None:
+    if response.exact:
         double = np.dtype(np.float64)
         largest = max(map(abs, value_range(image)))
         slow = fourier.nanoseconds(size, layout.halo, double)
         if cost > slow and fourier.is_exact(kernel.weights, layout.halo, largest):
-            return _by_fourier(kernel, double, windows, layout, whole=True)
-        return _by_taps(kernel, sums, windows, layout, "exact integers")
+            return _by_fourier(kernel, double, layout, whole=True)
+        return _by_taps(kernel, sums, layout, "exact integers")
     banded = toeplitz.nanoseconds(kernel.terms, sums)
     banded += _FLOAT_IMAGE[sums.itemsize] if image.dtype.kind == "f" else 0.0
     transformed = fourier.nanoseconds(size, layout.halo, sums)
     if cost <= min(banded, transformed) or not is_finite(image):
-        return _by_taps(kernel, sums, windows, layout, "direct sums")
+        return _by_taps(kernel, sums, layout, "direct sums")
     if banded <= transformed:
-        return _by_toeplitz(kernel, sums, windows, layout)
-    return _by_fourier(kernel, sums, windows, layout, whole=False)
+        return _by_toeplitz(kernel, sums, layout)
+    return _by_fourier(kernel, sums, layout, whole=False)
 
 
-def _by_taps(
-    kernel: Kernel, sums: np.dtype[Any], windows: Windows, layout: Layout, reason: str
-) -> Work:
-    steps = windows.dilation[0], windows.dilation[1] * layout.channels
-    correlate = partial(taps.correlate_taps, kernel=kernel, steps=steps)
+def _by_taps(kernel: Kernel, sums: np.dtype[Any], layout: Layout, reason: str) -> Work:
+    correlate = partial(taps.correlate_taps, kernel=kernel, steps=layout.steps)
     plan = Plan("taps", f"{_size(kernel)} kernel, {reason}", sums, calls=kernel.calls)
     return Work(sums, (correlate,), _as_they_are, sums, _taps_cost(kernel, sums), plan)
 
 
-def _by_toeplitz(kernel: Kernel, sums: np.dtype[Any], windows: Windows, layout: Layout) -> Work:
+def _by_toeplitz(kernel: Kernel, sums: np.dtype[Any], layout: Layout) -> Work:
     terms = kernel.terms or []
-    steps = windows.dilation[0], windows.dilation[1] * layout.channels
-    correlate = partial(toeplitz.correlate_toeplitz, terms=terms, steps=steps)
+    matrices = toeplitz.matrices(kernel, layout.steps, sums)
+    correlate = partial(toeplitz.correlate_toeplitz, matrices=matrices)
     sort = "separable" if len(terms) == 1 else f"a sum of {len(terms)} separable ones"
     plan = Plan("toeplitz", f"{_size(kernel)} kernel, {sort}", sums)
     cost = toeplitz.nanoseconds(terms, sums)
@@ -262,15 +265,12 @@ def _by_toeplitz(kernel: Kernel, sums: np.dtype[Any], windows: Windows, layout: 
     return Work(sums, (correlate,), _as_they_are, sums, cost, plan, tile=tile)
 
 
-def _by_fourier(
-    kernel: Kernel, dtype: np.dtype[Any], windows: Windows, layout: Layout, *, whole: bool
-) -> Work:
+def _by_fourier(kernel: Kernel, dtype: np.dtype[Any], layout: Layout, *, whole: bool) -> Work:
     tall, wide = fourier.tile(layout.full, layout.halo)
     shape = tall + layout.halo[0], wide + layout.halo[1]
-    spectrum = fourier.spectrum_of(kernel.weights, windows.dilation, shape, dtype)
-    correlate = partial(
-        fourier.correlate_fourier, spectrum=spectrum, channels=layout.channels, whole=whole
-    )
+    spectrum = fourier.spectrum_of(kernel, layout.dilation, shape, dtype)
+    options: dict[str, Any] = {"spectrum": spectrum, "width": shape[1], "channels": layout.channels}
+    correlate = partial(fourier.correlate_fourier, **options, whole=whole)
     sort = "whole numbers, rounded to be exact" if whole else "not separable"
     plan = Plan("fourier", f"{_size(kernel)} kernel, {sort}", dtype)
     cost = fourier.nanoseconds(layout.full, layout.halo, dtype)

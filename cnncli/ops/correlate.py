@@ -5,7 +5,7 @@ convolution. *Convolution* rotates the kernel by 180 degrees first, so that an i
 a copy of the kernel.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.ops.bands import Band, Layout, Scratch, Windows, cut, on_threads, processors
+from cnncli.ops.bands import Band, Layout, Scratch, on_threads, processors
 from cnncli.ops.borders import Border, Pair
 from cnncli.ops.choose import Plan, Work, choose
 from cnncli.ops.dtypes import as_image, as_kernel, check_real
@@ -94,78 +94,73 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     kind = dtype if dtype is not None else np.uint8 if pixels.dtype.kind == "b" else pixels.dtype
     mode, _ = resolve_range(range, kernel)
     epilogue = Epilogue.of(kind, mode, kernel.divisor(scale), bias)
+    layout = Layout.of(pixels, kernel.shape, border, stride, dilation)
     kernel = kernel.rotated if op == "convolve" else kernel
-    return _slide(pixels, kernel, Windows.of(border, stride, dilation), epilogue, threads, out)
+    return _slide(pixels, kernel, layout, epilogue, threads, out)
 
 
 def _slide(
     image: Array,
     kernel: Kernel,
-    windows: Windows,
+    layout: Layout,
     epilogue: Epilogue,
     threads: int | None = None,
     out: Array | None = None,
 ) -> tuple[Array, Plan]:
     """Slide a kernel over an image, and do with the responses what the epilogue says."""
-    layout = Layout.of(image, kernel.shape, windows)
-    work = choose(image, kernel, windows, layout, epilogue)
+    work = choose(image, kernel, layout, epilogue)
     if epilogue.mode == "minmax":
-        epilogue = _stretched(epilogue, work, layout, windows, threads)
-        work = choose(image, kernel, windows, layout, epilogue)
+        epilogue = epilogue.stretched(*_extremes(work, layout, threads))
+        epilogue = epilogue.times(Fraction(1, work.divisor))
+        work = choose(image, kernel, layout, epilogue)
     out = _output(out, layout.shape, work.dtype, image)
-    used, _ = _each_band(work, layout, windows.stride, threads, out)
+    pixels = out.reshape(*out.shape[:2], -1)
+
+    def write(finished: Array, y: int, x: int) -> None:
+        area = pixels[y : y + finished.shape[0], x : x + finished.shape[1]]
+        np.copyto(area, finished, "unsafe")
+
+    used = _each_band(work, layout, threads, write)
     return out, work.plan._replace(threads=used)
 
 
 def _each_band(
-    work: Work,
-    layout: Layout,
-    stride: tuple[int, int],
-    threads: int | None,
-    out: Array | None,
-) -> tuple[int, list[tuple[Any, Any]]]:
+    work: Work, layout: Layout, threads: int | None, take: Callable[[Array, int, int], None]
+) -> int:
     """Pad each band, sum the products, make pixels of the sums: here a pixel is computed.
 
-    Returns on how many threads, as many as pay; and each band's extremes where there is no `out`.
+    `take` gets the pixels of a band, not yet of their type, and their place in the output. Returns
+    the number of threads: as many as pay.
     """
-    (sy, sx), (rows, columns), c = stride, layout.full, layout.channels
+    (sy, sx), (rows, columns), c = layout.stride, layout.full, layout.channels
     used = min(threads or processors(), max(1, int(rows * columns * c * work.cost / _ALONE)))
-    bands = cut(
-        layout.full, work.tile or layout.tile(work.samples, used), stride, fixed=bool(work.tile)
-    )
+    bands = layout.cut(work.samples, used, work.tile)
     used = min(used, len(bands))
-    pixels = None if out is None else out.reshape(*out.shape[:2], -1)
-    extremes: list[tuple[Any, Any]] = []
 
     def do(some: Iterable[Band], scratch: Scratch) -> None:
         for band in some:
             scratch.reset()
+            shape = band.tall, band.wide * c
             padded = layout.pad(band, work.padded, scratch)
-            sums = [
-                sum_up(padded, scratch, (band.tall, band.wide * c)) for sum_up in work.correlate
-            ]
-            values = work.finish(sums, scratch)
-            kept = band.view(values, padded.shape[1], c)[::sy, ::sx]
-            if pixels is None:
-                ends = np.fmin.reduce(kept, axis=None), np.fmax.reduce(kept, axis=None)
-                extremes.append((ends[0].item(), ends[1].item()))
-            else:
-                y, x = band.y // sy, band.x // sx
-                area = pixels[y : y + kept.shape[0], x : x + kept.shape[1]]
-                np.copyto(area, kept, "unsafe")
+            sums = [correlate(padded, scratch, shape) for correlate in work.correlate]
+            finished = band.view(work.finish(sums, scratch), padded.shape[1], c)
+            take(finished[::sy, ::sx], band.y // sy, band.x // sx)
 
     on_threads(do, bands, used)
-    return used, extremes
+    return used
 
 
-def _stretched(
-    epilogue: Epilogue, work: Work, layout: Layout, windows: Windows, threads: int | None
-) -> Epilogue:
-    """Return the epilogue that maps the smallest response to black and the largest to white."""
-    _, extremes = _each_band(work, layout, windows.stride, threads, None)
-    lows, highs = zip(*extremes, strict=True)
-    low, high = np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
-    return epilogue.stretched(low, high).times(Fraction(1, work.divisor))
+def _extremes(work: Work, layout: Layout, threads: int | None) -> tuple[Any, Any]:
+    """Return the smallest and the largest response, NaN aside."""
+    ends: list[tuple[Any, Any]] = []
+
+    def take(finished: Array, y: int, x: int) -> None:  # noqa: ARG001 (a place changes no extreme)
+        low, high = np.fmin.reduce(finished, axis=None), np.fmax.reduce(finished, axis=None)
+        ends.append((low.item(), high.item()))
+
+    _each_band(work, layout, threads, take)
+    lows, highs = zip(*ends, strict=True)
+    return np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
 
 
 def _output(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], image: Array) -> Array:
@@ -221,18 +216,12 @@ def correlate2d(
     >>> correlate2d([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[0, 1], [2, 0]]).tolist()
     [[10, 13], [19, 22]]
     """
-    windows = Windows.of(border, stride, dilation)
-    return _slide(as_image(image), Kernel.of(kernel), windows, RESPONSE)[0]
+    pixels, kernel = as_image(image), Kernel.of(kernel)
+    layout = Layout.of(pixels, kernel.shape, border, stride, dilation)
+    return _slide(pixels, kernel, layout, RESPONSE)[0]
 
 
-def convolve2d(
-    image: npt.ArrayLike,
-    kernel: npt.ArrayLike | Kernel,
-    *,
-    border: str | Border = "valid",
-    stride: Pair = 1,
-    dilation: Pair = 1,
-) -> Array:
+def convolve2d(image: npt.ArrayLike, kernel: npt.ArrayLike | Kernel, **windows: Any) -> Array:
     """Convolve an image: :func:`correlate2d` with the kernel rotated by 180 degrees.
 
     Parameters, results and errors are those of :func:`correlate2d`.
@@ -242,8 +231,7 @@ def convolve2d(
     >>> convolve2d([[0, 0, 0], [0, 1, 0], [0, 0, 0]], [[1, 2], [3, 4]]).tolist()
     [[1, 2], [3, 4]]
     """
-    rotated = Kernel.of(kernel).rotated
-    return correlate2d(image, rotated, border=border, stride=stride, dilation=dilation)
+    return correlate2d(image, Kernel.of(kernel).rotated, **windows)
 
 
 def correlate1d(
@@ -284,18 +272,12 @@ def correlate1d(
     if values.ndim != 1 or values.size == 0:
         raise ShapeError(f"signal has shape {values.shape}; give one row of at least one number")
     row = as_kernel(kernel, ndim=1)[np.newaxis]
-    steps = {"stride": (1, stride), "dilation": (1, dilation)}
-    return correlate2d(values[np.newaxis], row, border=border, **steps)[0]  # type: ignore[no-any-return]
+    steps: dict[str, Any] = {"stride": (1, stride), "dilation": (1, dilation)}
+    found: Array = correlate2d(values[np.newaxis], row, border=border, **steps)[0]
+    return found
 
 
-def convolve1d(
-    signal: npt.ArrayLike,
-    kernel: npt.ArrayLike,
-    *,
-    border: str | Border = "valid",
-    stride: int = 1,
-    dilation: int = 1,
-) -> Array:
+def convolve1d(signal: npt.ArrayLike, kernel: npt.ArrayLike, **windows: Any) -> Array:
     """Convolve a signal: :func:`correlate1d` with the kernel reversed.
 
     Parameters, results and errors are those of :func:`correlate1d`.
@@ -305,5 +287,4 @@ def convolve1d(
     >>> convolve1d([1, 0, 2, 3, 1, 0, 1], [1, 0, -1]).tolist()
     [1, 3, -1, -3, 0]
     """
-    reverse = as_kernel(kernel, ndim=1)[::-1]
-    return correlate1d(signal, reverse, border=border, stride=stride, dilation=dilation)
+    return correlate1d(signal, as_kernel(kernel, ndim=1)[::-1], **windows)

@@ -74,55 +74,6 @@ def column_and_row(kernel: Array) -> tuple[Array, Array] | None:
     return (column, row) if miss <= abs(kernel[i, j]) * 2.0**-24 else None
 
 
-def product_and_centre(kernel: Array) -> tuple[Array, Array, int] | None:
-    """Return (column, row, weight) of a whole-number kernel that is a product but for its centre.
-
-    The Laplacian with 8 neighbours is minus a box plus 9 times the centre; unsharp masking is
-    minus a binomial plus the centre.
-
-    Examples
-    --------
-    >>> product_and_centre(np.array([[1, 1, 1], [1, -8, 1], [1, 1, 1]]))
-    (array([1, 1, 1]), array([1, 1, 1]), -9)
-    """
-    kh, kw = kernel.shape
-    if kernel.dtype.kind != "i" or kh % 2 == 0 or kw % 2 == 0 or min(kh, kw) < 3:
-        return None
-    i, j = kh // 2, kw // 2
-    corner, side, top = (int(kernel[0, 0]), int(kernel[i, 0]), int(kernel[0, j]))
-    if corner == 0 or side * top % corner:
-        return None
-    whole = kernel.copy()
-    whole[i, j] = side * top // corner
-    factors = column_and_row(whole)
-    return (*factors, int(kernel[i, j] - whole[i, j])) if factors else None
-
-
-class Product(NamedTuple):
-    """A kernel that is a column times a row, plus `centre` on the middle tap."""
-
-    column: Array
-    row: Array
-    centre: int
-
-
-def product(kernel: Array) -> Product | None:
-    """Return a kernel as a product where that takes fewer taps, or None.
-
-    Not so for kernels of one row or column, or nearly empty ones.
-    """
-    if min(kernel.shape) == 1:
-        return None
-    if (factors := column_and_row(kernel)) is not None:
-        found = Product(*factors, 0)
-    elif (split := product_and_centre(kernel)) is not None:
-        found = Product(*split)
-    else:
-        return None
-    taps = np.count_nonzero(found.column) + np.count_nonzero(found.row)
-    return found if taps < np.count_nonzero(kernel) else None
-
-
 def sum_of_products(kernel: Array, most: int) -> list[tuple[Array, Array]] | None:
     """Return at most `most` (column, row) pairs whose products add up to the kernel, or None.
 

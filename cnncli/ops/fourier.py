@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.ops.bands import Scratch
+from cnncli.ops.kernels import Kernel
 
 Array = npt.NDArray[Any]
 
@@ -40,6 +41,7 @@ def correlate_fourier(
     shape: tuple[int, int],
     *,
     spectrum: Array,
+    width: int,
     channels: int,
     whole: bool,
 ) -> Array:
@@ -59,15 +61,17 @@ def correlate_fourier(
         From :func:`spectrum_of`.
     shape
         Rows and samples of the tile.
+    width
+        Pixels of a transform.
     channels
         Samples of a pixel; they are transformed one by one.
     whole
         Round the response to whole numbers: exact where :func:`is_exact` says so.
     """
-    fft, rows, width = np.fft, shape[0], padded.shape[1] // channels
+    fft, rows = np.fft, shape[0]
     waves = scratch.empty(spectrum.shape, spectrum.dtype)
     for c in range(channels):
-        plane = padded[:, c::channels]
+        plane = padded[:, c : width * channels : channels]
         fft.rfft(plane, axis=1, norm="forward", out=waves.T)
         fft.fft(waves, axis=1, norm="forward", out=waves)
         np.multiply(waves, spectrum, out=waves)
@@ -77,15 +81,16 @@ def correlate_fourier(
     return np.rint(response, out=response) if whole else response
 
 
+@lru_cache(maxsize=2)  # pictures of one size share it
 def spectrum_of(
-    kernel: Array, dilation: tuple[int, int], shape: tuple[int, int], dtype: np.dtype[Any]
+    kernel: Kernel, dilation: tuple[int, int], shape: tuple[int, int], dtype: np.dtype[Any]
 ) -> Array:
     """Return the conjugate spectrum of a kernel, times what the forward transforms divide by.
 
     Parameters
     ----------
     kernel
-        ``(kh, kw)``.
+        What slides.
     dilation
         Rows and columns between taps.
     shape
@@ -100,7 +105,7 @@ def spectrum_of(
     """
     spread = np.zeros(shape)
     (kh, kw), (dy, dx) = kernel.shape, dilation
-    spread[: dy * kh : dy, : dx * kw : dx] = kernel
+    spread[: dy * kh : dy, : dx * kw : dx] = kernel.weights
     spectrum = np.conj(np.fft.rfft2(spread)).T * (shape[0] * shape[1])
     return spectrum.astype(np.complex64 if dtype == np.float32 else np.complex128, order="C")
 

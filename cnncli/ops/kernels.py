@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, reduce
+from math import comb
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -19,16 +20,15 @@ from cnncli.errors import KernelError
 from cnncli.ops.dtypes import as_kernel
 from cnncli.ops.factors import (
     Pass,
-    Product,
     as_pass,
+    column_and_row,
     nearest_fraction,
     over_one_denominator,
-    product,
     sum_of_products,
 )
+from cnncli.ops.kernel_text import parse_kernel
 
 Array = npt.NDArray[Any]
-IntArray = npt.NDArray[np.int64]
 
 
 def _magnitude(responses: Sequence[Array]) -> Array:
@@ -150,25 +150,19 @@ class Kernel:
         return low * positive + high * negative, high * positive + low * negative
 
     @cached_property
-    def _product(self) -> Product | None:
-        return product(self.weights)
-
-    @property
-    def centre(self) -> int:
-        """What is added on the middle tap to a column times a row."""
-        return self._product.centre if self._product else 0
-
-    @cached_property
     def passes(self) -> tuple[Pass, ...]:
         """How its products are summed: down and across where that is less, or all at once."""
-        if self._product is None:
-            return (as_pass(self.weights),)
-        return as_pass(self._product.column[:, np.newaxis]), as_pass(self._product.row[np.newaxis])
+        factors = column_and_row(self.weights)
+        if factors is not None and 1 not in self.shape:
+            column, row = factors
+            if np.count_nonzero(column) + np.count_nonzero(row) < np.count_nonzero(self.weights):
+                return as_pass(column[:, np.newaxis]), as_pass(row[np.newaxis])
+        return (as_pass(self.weights),)
 
     @cached_property
     def calls(self) -> int:
         """How many calls sum the products of a band tap by tap."""
-        return sum(each.calls for each in self.passes) + 2 * bool(self.centre)
+        return sum(each.calls for each in self.passes)
 
     @cached_property
     def terms(self) -> list[tuple[Array, Array]] | None:
@@ -223,225 +217,139 @@ def _nonzero(scale: float | str) -> Fraction:
     return nearest_fraction(number)
 
 
-def named_kernel(name: str, rows: npt.ArrayLike, scale: int, source: str, purpose: str) -> Kernel:
-    """Return a constant of whole numbers over a scale; KernelError for any other number."""
-    weights = np.asarray(rows)
+_NAMED: dict[str, Kernel] = {}
+FILTERS: Mapping[str, Kernel] = MappingProxyType(_NAMED)
+
+
+def _named(kernel: Kernel) -> Kernel:
+    _NAMED[kernel.name] = kernel
+    return kernel
+
+
+def named_kernel(
+    name: str, rows: str | npt.ArrayLike, scale: int, source: str, purpose: str
+) -> Kernel:
+    """Return a constant of whole numbers over a scale, as text or as an array.
+
+    Raises
+    ------
+    KernelError
+        If a number is not whole.
+    """
+    weights = parse_kernel(rows) if isinstance(rows, str) else as_kernel(rows)
     if not np.array_equal(weights, np.rint(weights)):
         raise KernelError(f"{name} has fractions; write whole numbers, and a scale that divides")
     return Kernel(weights.astype(np.int64), scale, name, source, purpose)
 
 
-def _turned(kernel: Kernel, name: str, purpose: str) -> Kernel:
-    return named_kernel(name, kernel.weights.T, kernel.scale, kernel.source, purpose)
+def _add(name: str, rows: str | npt.ArrayLike, scale: int, source: str, purpose: str) -> Kernel:
+    return _named(named_kernel(name, rows, scale, source, purpose))
 
 
-def _combined(name: str, kernels: Sequence[Kernel], combine: str, purpose: str) -> Kernel:
-    first, *partners = kernels
-    return replace(first, name=name, purpose=purpose, partners=tuple(partners), combine=combine)
+def _turn(kernel: Kernel, name: str, purpose: str) -> Kernel:
+    return _add(name, kernel.weights.T, kernel.scale, kernel.source, purpose)
 
 
-def _binomial(size: int) -> IntArray:
-    """Return the outer product of a row of Pascal's triangle with itself."""
-    row = np.array([1], dtype=np.int64)
-    for _ in range(size - 1):
-        row = np.convolve(row, [1, 1])
-    return np.outer(row, row)
+def _combine(name: str, kernels: Sequence[Kernel], combine: str, purpose: str) -> Kernel:
+    first, *others = kernels
+    partners = tuple(others)
+    return _named(replace(first, name=name, purpose=purpose, partners=partners, combine=combine))
 
+
+# A kernel, or a filter of several, is one statement below: its name, rows, scale, source and
+# purpose. This is also the order in which they are listed.
+
+# The unit of correlation: the picture as it is.
+_add("identity", "0 0 0; 0 1 0; 0 0 0", 1, "definition", "the picture as it is")
 
 # The three of the lesson, with exactly its numbers.
 _LESSON = "the lesson's own kernel"
-VERTICAL_EDGE = named_kernel(
-    "vertical_edge", [[-1, 0, 1]] * 3, 1, _LESSON, "edges that run up and down"
-)
-HORIZONTAL_EDGE = _turned(VERTICAL_EDGE, "horizontal_edge", "edges that run left and right")
-BLUR = named_kernel("blur", np.ones((3, 3)), 9, _LESSON, "softens: the mean of 3x3 pixels")
-
-# The unit of correlation: the picture as it is.
-IDENTITY = named_kernel(
-    "identity", [[0, 0, 0], [0, 1, 0], [0, 0, 0]], 1, "definition", "the picture as it is"
-)
+_EDGE = _add("vertical_edge", "-1 0 1; " * 3, 1, _LESSON, "edges that run up and down")
+_turn(_EDGE, "horizontal_edge", "edges that run left and right")
+_add("blur", "1 1 1; " * 3, 9, _LESSON, "softens: the mean of 3x3 pixels")
 
 # Means over a square window (moving average).
-_BOXES = tuple(
-    named_kernel(f"box{n}", np.ones((n, n)), n * n, "definition: mean", f"mean of {n}x{n} pixels")
-    for n in (3, 5, 7)
-)
+for _n in (3, 5, 7):
+    _mean = f"mean of {_n}x{_n} pixels"
+    _add(f"box{_n}", np.ones((_n, _n)), _n * _n, "definition: mean", _mean)
 
 # Binomial weights, the integer Gaussian: variance (n - 1) / 4 along each axis.
 # Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code", 1983, use the row 1 4 6 4 1.
-_GAUSSIANS = tuple(
-    named_kernel(
-        f"gaussian{n}",
-        _binomial(n),
-        4 ** (n - 1),
-        "binomial weights (Burt and Adelson 1983)",
-        f"smooth blur, sigma {((n - 1) / 4) ** 0.5:.2f}",
-    )
-    for n in (3, 5, 7)
-)
+_BURT = "binomial weights (Burt and Adelson 1983)"
+for _n in (3, 5, 7):
+    _row = [comb(_n - 1, _i) for _i in range(_n)]
+    _blur = f"smooth blur, sigma {((_n - 1) / 4) ** 0.5:.2f}"
+    _add(f"gaussian{_n}", np.outer(_row, _row), 4 ** (_n - 1), _BURT, _blur)
 
 # Identity plus the negative Laplacian: Gonzalez and Woods, "Digital Image Processing", 3.6.2.
-SHARPEN = named_kernel(
-    "sharpen",
-    [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
-    1,
-    "Gonzalez and Woods, Digital Image Processing, 3.6.2",
-    "crisper details",
-)
+_WOODS = "Gonzalez and Woods, Digital Image Processing, 3.6.2"
+_add("sharpen", "0 -1 0; -1 5 -1; 0 -1 0", 1, _WOODS, "crisper details")
 
 # Twice the picture minus gaussian5: unsharp masking with amount 1.
-UNSHARP = named_kernel(
-    "unsharp",
-    512 * np.pad([[1]], 2) - _binomial(5),
-    256,
-    "unsharp masking: 2 * identity - gaussian5",
-    "crisper edges, gentler on noise than sharpen",
-)
+_TWICE = 512 * np.pad([[1]], 2) - FILTERS["gaussian5"].weights
+_MASKING = "unsharp masking: 2 * identity - gaussian5"
+_add("unsharp", _TWICE, 256, _MASKING, "crisper edges, gentler on noise than sharpen")
 
 # Relief as if lit from the lower right: a diagonal difference plus the picture itself.
-EMBOSS = named_kernel(
-    "emboss",
-    [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]],
-    1,
-    "traditional: diagonal difference + identity",
-    "relief, lit along the diagonal",
-)
+_RELIEF = "traditional: diagonal difference + identity"
+_add("emboss", "-2 -1 0; -1 1 1; 0 1 2", 1, _RELIEF, "relief, lit along the diagonal")
 
 # Second differences in all eight directions, bright lines for bright detail.
-OUTLINE = named_kernel(
-    "outline",
-    [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
-    1,
-    "traditional: negative 8-neighbour Laplacian",
-    "outlines in every direction",
-)
+_NEGATIVE = "traditional: negative 8-neighbour Laplacian"
+_add("outline", "-1 -1 -1; -1 8 -1; -1 -1 -1", 1, _NEGATIVE, "outlines in every direction")
 
 # Discrete Laplacians with 4 and 8 neighbours: Gonzalez and Woods, 3.6.2.
-LAPLACIAN = named_kernel(
-    "laplacian",
-    [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
-    1,
-    "Gonzalez and Woods, Digital Image Processing, 3.6.2",
-    "second derivative, 4 neighbours",
-)
-LAPLACIAN8 = named_kernel(
-    "laplacian8",
-    [[1, 1, 1], [1, -8, 1], [1, 1, 1]],
-    1,
-    "Gonzalez and Woods, Digital Image Processing, 3.6.2",
-    "second derivative, 8 neighbours",
-)
+_add("laplacian", "0 1 0; 1 -4 1; 0 1 0", 1, _WOODS, "second derivative, 4 neighbours")
+_add("laplacian8", "1 1 1; 1 -8 1; 1 1 1", 1, _WOODS, "second derivative, 8 neighbours")
 
 # Laplacian of Gaussian, the usual 5x5 approximation: Marr and Hildreth, "Theory of Edge
 # Detection", 1980; numbers as in Gonzalez and Woods, 10.2.6, with the sign of a bright blob.
-LOG = named_kernel(
-    "log",
-    [
-        [0, 0, -1, 0, 0],
-        [0, -1, -2, -1, 0],
-        [-1, -2, 16, -2, -1],
-        [0, -1, -2, -1, 0],
-        [0, 0, -1, 0, 0],
-    ],
-    1,
-    "Marr and Hildreth 1980; Gonzalez and Woods 10.2.6",
-    "Laplacian of Gaussian: blobs and edges, less noise",
-)
+_MARR = "Marr and Hildreth 1980; Gonzalez and Woods 10.2.6"
+_BLOB = "0 0 -1 0 0; 0 -1 -2 -1 0; -1 -2 16 -2 -1; 0 -1 -2 -1 0; 0 0 -1 0 0"
+_add("log", _BLOB, 1, _MARR, "Laplacian of Gaussian: blobs and edges, less noise")
 
 # First derivative times smoothing (1 2 1): Sobel and Feldman 1968. Divided by the positive sum,
 # so that the steepest edge just fills the range of a pixel; likewise the two below.
-SOBEL_X = named_kernel(
-    "sobel_x",
-    [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-    4,
-    "Sobel and Feldman 1968",
-    "slope to the right, smoothed",
-)
-SOBEL_Y = _turned(SOBEL_X, "sobel_y", "slope downwards, smoothed")
+_SOBEL = "-1 0 1; -2 0 2; -1 0 1"
+_SOBEL_X = _add("sobel_x", _SOBEL, 4, "Sobel and Feldman 1968", "slope to the right, smoothed")
+_SOBEL_Y = _turn(_SOBEL_X, "sobel_y", "slope downwards, smoothed")
 
 # Prewitt, "Object Enhancement and Extraction", 1970.
-PREWITT_X = named_kernel("prewitt_x", [[-1, 0, 1]] * 3, 3, "Prewitt 1970", "slope to the right")
-PREWITT_Y = _turned(PREWITT_X, "prewitt_y", "slope downwards")
+_PREWITT_X = _add("prewitt_x", "-1 0 1; " * 3, 3, "Prewitt 1970", "slope to the right")
+_PREWITT_Y = _turn(_PREWITT_X, "prewitt_y", "slope downwards")
 
 # Scharr, "Optimal Operators in Digital Image Processing", 2000: better rotational symmetry.
-SCHARR_X = named_kernel(
-    "scharr_x",
-    [[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]],
-    16,
-    "Scharr 2000",
-    "slope to the right, most even in all directions",
-)
-SCHARR_Y = _turned(SCHARR_X, "scharr_y", "slope downwards, most even in all directions")
+_EVEN = "most even in all directions"
+_SCHARR = "-3 0 3; -10 0 10; -3 0 3"
+_SCHARR_X = _add("scharr_x", _SCHARR, 16, "Scharr 2000", f"slope to the right, {_EVEN}")
+_SCHARR_Y = _turn(_SCHARR_X, "scharr_y", f"slope downwards, {_EVEN}")
 
 # Roberts, "Machine Perception of Three-Dimensional Solids", 1963: the smallest edge kernels.
-ROBERTS_X = named_kernel("roberts_x", [[1, 0], [0, -1]], 1, "Roberts 1963", "slope on one diagonal")
-ROBERTS_Y = named_kernel(
-    "roberts_y", [[0, 1], [-1, 0]], 1, "Roberts 1963", "slope on the other diagonal"
-)
+_ROBERTS_X = _add("roberts_x", "1 0; 0 -1", 1, "Roberts 1963", "slope on one diagonal")
+_ROBERTS_Y = _add("roberts_y", "0 1; -1 0", 1, "Roberts 1963", "slope on the other diagonal")
 
 # Kirsch, "Computer Determination of the Constituent Structure of Biological Images", 1971:
 # the ring 5 5 5 -3 -3 -3 -3 -3 around a centre of 0, turned by 45 degrees at a time.
 _RING = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))  # clockwise from NW
-_KIRSCH_POINTS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
-
-
-def _kirsch(turn: int) -> Kernel:
-    weights = np.zeros((3, 3), dtype=np.int64)
-    for place, (row, column) in enumerate(_RING):
-        weights[row, column] = 5 if (place - turn) % 8 < 3 else -3
-    point = _KIRSCH_POINTS[turn]
-    return named_kernel(
-        f"kirsch_{point}", weights, 15, "Kirsch 1971", f"brighter towards {point.upper()}"
-    )
-
-
-_KIRSCH = tuple(_kirsch(turn) for turn in range(8))
+_KIRSCH = []
+for _turns, _point in enumerate(("n", "ne", "e", "se", "s", "sw", "w", "nw")):
+    _weights = np.zeros((3, 3))
+    for _place, _cell in enumerate(_RING):
+        _weights[_cell] = 5 if (_place - _turns) % 8 < 3 else -3
+    _brighter = f"brighter towards {_point.upper()}"
+    _KIRSCH.append(_add(f"kirsch_{_point}", _weights, 15, "Kirsch 1971", _brighter))
 
 # A straight move during the exposure, from the upper left to the lower right.
-MOTION_BLUR = named_kernel(
-    "motion_blur", np.eye(9), 9, "definition: mean along a line", "streaks along the diagonal"
-)
+_LINE = "definition: mean along a line"
+_add("motion_blur", np.eye(9), 9, _LINE, "streaks along the diagonal")
 
-_MAGNITUDES = tuple(
-    _combined(name, pair, "magnitude", "strength of edges in every direction")
-    for name, pair in {
-        "sobel": (SOBEL_X, SOBEL_Y),
-        "prewitt": (PREWITT_X, PREWITT_Y),
-        "scharr": (SCHARR_X, SCHARR_Y),
-        "roberts": (ROBERTS_X, ROBERTS_Y),
-    }.items()
-)
-KIRSCH = _combined("kirsch", _KIRSCH, "max", "strongest edge of eight compass directions")
-
-_ALL: tuple[Kernel, ...] = (
-    IDENTITY,
-    VERTICAL_EDGE,
-    HORIZONTAL_EDGE,
-    BLUR,
-    *_BOXES,
-    *_GAUSSIANS,
-    SHARPEN,
-    UNSHARP,
-    EMBOSS,
-    OUTLINE,
-    LAPLACIAN,
-    LAPLACIAN8,
-    LOG,
-    SOBEL_X,
-    SOBEL_Y,
-    PREWITT_X,
-    PREWITT_Y,
-    SCHARR_X,
-    SCHARR_Y,
-    ROBERTS_X,
-    ROBERTS_Y,
-    *_KIRSCH,
-    MOTION_BLUR,
-    *_MAGNITUDES,
-    KIRSCH,
-)
-
-FILTERS: Mapping[str, Kernel] = MappingProxyType({each.name: each for each in _ALL})
+# Filters of several kernels.
+_STRENGTH = "strength of edges in every direction"
+_combine("sobel", (_SOBEL_X, _SOBEL_Y), "magnitude", _STRENGTH)
+_combine("prewitt", (_PREWITT_X, _PREWITT_Y), "magnitude", _STRENGTH)
+_combine("scharr", (_SCHARR_X, _SCHARR_Y), "magnitude", _STRENGTH)
+_combine("roberts", (_ROBERTS_X, _ROBERTS_Y), "magnitude", _STRENGTH)
+_combine("kirsch", _KIRSCH, "max", "strongest edge of eight compass directions")
 
 
 def get_filter(name: str) -> Kernel:

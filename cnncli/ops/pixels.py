@@ -141,6 +141,16 @@ class Epilogue(NamedTuple):
             return self._replace(mode=mode, scale=scale, bias=-Fraction(start) / scale)
         return self._replace(mode=mode, scale=scale, bias=Fraction(0), origin=float(start))
 
+    def clips(self, low: float, high: float) -> bool:
+        """Return whether sums in [low, high], errors included, may leave the range of pixels."""
+        if not self.rounds:
+            return False
+        ends = sorted(float(end) / float(self.scale) + float(self.bias) for end in (low, high))
+        if self.mode == "abs":
+            ends = [0.0, max(-ends[0], ends[1])]
+        least, most = integer_range(self.dtype)
+        return bool(ends[0] < least - 0.49 or ends[1] > most + 0.49)
+
     def exact(self, low: int, high: int) -> "Exact | None":
         """Return the whole-number form for sums in [low, high], or None where there is none."""
         if not self.rounds or self.origin:
@@ -204,50 +214,67 @@ class Exact(NamedTuple):
         one, half, add = sums.dtype.type, self.divisor // 2, self.addend
         low, high = self.low, self.high
         if self.multiplier != 1:
-            np.multiply(sums, in_type(self.multiplier, sums.dtype), sums)
+            np.multiply(sums, in_type(self.multiplier, sums.dtype), out=sums)
         if self.absolute:
             if add:
-                np.add(sums, in_type(add, sums.dtype), sums)
-            np.absolute(sums, sums)
+                np.add(sums, in_type(add, sums.dtype), out=sums)
+            np.absolute(sums, out=sums)
             low, high, add = 0, max(-low, high), 0
         if add + half:
-            np.add(sums, in_type(add + half, sums.dtype), sums)
+            np.add(sums, in_type(add + half, sums.dtype), out=sums)
         if self.divisor > 1:
             shift = self.divisor.bit_length() - 1
             if self.divisor == 1 << shift:
-                np.right_shift(sums, one(shift), sums)
+                np.right_shift(sums, one(shift), out=sums)
             else:
-                np.floor_divide(sums, one(self.divisor), sums)
+                np.floor_divide(sums, one(self.divisor), out=sums)
         (least, most), limits = integer_range(self.dtype), integer_range(sums.dtype)
         if (low + half) // self.divisor < least or (high + half) // self.divisor > most:
             sums.clip(one(max(least, limits[0])), one(min(most, limits[1])), out=sums)
         return sums
 
 
-def real_pixels(response: Array, epilogue: Epilogue, precision: Any, scratch: Scratch) -> Array:
+def real_pixels(
+    response: Array,
+    epilogue: Epilogue,
+    scratch: Scratch,
+    precision: Any,
+    *,
+    clips: bool = True,
+    nan: bool = True,
+) -> Array:
     """Return responses, which may be overwritten, as real values or pixels, not yet converted.
 
-    NaN becomes the lowest pixel, black.
+    Parameters
+    ----------
+    response, epilogue, scratch
+        What becomes of what, and memory.
+    precision
+        float32 or float64.
+    clips
+        Whether values may lie outside the range of pixels.
+    nan
+        Whether there may be NaN, which becomes the lowest pixel, black.
     """
     value = as_real(response, precision, scratch)
     one = value.dtype.type
     if epilogue.origin:
-        np.subtract(value, one(epilogue.origin), value)
+        np.subtract(value, one(epilogue.origin), out=value)
     divide(value, epilogue.scale)
     if epilogue.bias:
-        np.add(value, one(epilogue.bias), value)
+        np.add(value, one(epilogue.bias), out=value)
     if epilogue.mode == "abs":
-        np.absolute(value, value)
+        np.absolute(value, out=value)
     if epilogue.rounds:
         least, most = integer_range(epilogue.dtype)
-        top = one(most)
-        if int(top) > most:
-            top = np.nextafter(top, one(0))
-        np.fmax(value, one(least), value)
-        np.fmin(value, top, value)
-        np.add(value, one(0.5), value)
+        if clips:
+            top = one(most)
+            value.clip(one(least), np.nextafter(top, one(0)) if int(top) > most else top, out=value)
+        if nan:
+            np.copyto(value, one(least), where=np.isnan(value))
+        np.add(value, one(0.5), out=value)
         if least < 0:
-            np.floor(value, value)  # the cast truncates: enough where nothing is negative
+            np.floor(value, out=value)  # the cast truncates: enough where nothing is negative
     return value
 
 
@@ -344,4 +371,4 @@ def _finished(response: Array, epilogue: Epilogue, scratch: Scratch) -> Array:
             return form.apply(sums)
     precision = np.dtype(np.float64 if response.dtype.itemsize == 8 else np.float32)
     values = as_real(response, precision, scratch, own=True)
-    return real_pixels(values, epilogue, precision, scratch)
+    return real_pixels(values, epilogue, scratch, precision)

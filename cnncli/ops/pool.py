@@ -99,14 +99,7 @@ class Span:
         return [Run(a, b, int(starts[a]), int(counts[a])) for a, b in pairwise(edges)]
 
 
-def max_pool2d(
-    image: npt.ArrayLike,
-    size: Pair = 2,
-    *,
-    stride: Pair | None = None,
-    edge: str = "partial",
-    padding: Pair = 0,
-) -> Array:
+def max_pool2d(image: npt.ArrayLike, size: Pair = 2, **options: Any) -> Array:
     """Return the largest value of each window: :func:`pool2d` with mode ``max``.
 
     Examples
@@ -114,17 +107,10 @@ def max_pool2d(
     >>> max_pool2d([[1, 2, 3], [4, 5, 6], [7, 8, 9]]).tolist()
     [[5, 6], [8, 9]]
     """
-    return pool2d(image, size, stride=stride, mode="max", edge=edge, padding=padding)
+    return pool2d(image, size, mode="max", **options)
 
 
-def average_pool2d(
-    image: npt.ArrayLike,
-    size: Pair = 2,
-    *,
-    stride: Pair | None = None,
-    edge: str = "partial",
-    padding: Pair = 0,
-) -> Array:
+def average_pool2d(image: npt.ArrayLike, size: Pair = 2, **options: Any) -> Array:
     """Return the mean of each window: :func:`pool2d` with mode ``avg``.
 
     Examples
@@ -132,7 +118,7 @@ def average_pool2d(
     >>> average_pool2d([[1, 2, 3], [4, 5, 6], [7, 8, 9]]).tolist()
     [[3.0, 4.5], [7.5, 9.0]]
     """
-    return pool2d(image, size, stride=stride, mode="avg", edge=edge, padding=padding)
+    return pool2d(image, size, mode="avg", **options)
 
 
 def pool2d(
@@ -185,7 +171,10 @@ def pool2d(
         If the mode or edge is unknown, or `padding` is given without ``pad``.
     """
     pixels = as_image(image)
-    _check_names(mode, edge)
+    if mode not in POOL_MODES:
+        raise UsageError(f"mode {mode!r} is unknown; use one of {', '.join(POOL_MODES)}")
+    if edge not in POOL_EDGES:
+        raise UsageError(f"edge {edge!r} is unknown; use one of {', '.join(POOL_EDGES)}")
     sizes = parse_pair(size, "size")
     steps = parse_pair(size if stride is None else stride, "stride")
     borders = parse_pair(padding, "padding", least=0)
@@ -198,7 +187,7 @@ def pool2d(
         for axis, name in enumerate(("height", "width"))
     )
     if mode != "median":
-        return _pool(pixels, (down, across), mode, dtype, threads)
+        return _pool(pixels, down, across, mode, dtype, threads)
     middle = _median(pixels, down, across)
     return middle if dtype is None else to_pixels(middle, dtype)
 
@@ -209,16 +198,25 @@ def global_pool2d(image: npt.ArrayLike, mode: str = "max") -> Array:
     return pool2d(pixels, pixels.shape[:2], mode=mode)
 
 
-def _check_names(mode: str, edge: str) -> None:
-    if mode not in POOL_MODES:
-        raise UsageError(f"mode {mode!r} is unknown; use one of {', '.join(POOL_MODES)}")
-    if edge not in POOL_EDGES:
-        raise UsageError(f"edge {edge!r} is unknown; use one of {', '.join(POOL_EDGES)}")
+class _Pooling(NamedTuple):
+    """What the bands share: rows ``(H, W * channels)``, windows, mode and types.
+
+    ``sums`` is the type that windows are reduced in, ``natural`` holds results as they are.
+    """
+
+    rows: Array
+    channels: int
+    down: Span
+    across: Span
+    mode: str
+    sums: np.dtype[Any]
+    natural: np.dtype[Any]
 
 
 def _pool(
     image: Array,
-    spans: tuple[Span, Span],
+    down: Span,
+    across: Span,
     mode: str,
     dtype: npt.DTypeLike | None,
     threads: int | None,
@@ -228,93 +226,70 @@ def _pool(
     Rows are reduced from the image itself, then neighbours along the flat rows, where the next
     pixel is one pixel's samples away; then one pixel a stride is kept.
     """
-    down, across = spans
-    down, across = spans
     natural, sums = _types(image, down.size * across.size, mode)
-    out = np.empty(
-        (down.count, across.count, *image.shape[2:]), natural if dtype is None else dtype
-    )
-    channels = image.shape[2] if image.ndim == 3 else 1
-    rows = np.ascontiguousarray(image).reshape(len(image), -1)
-    pixels = out.reshape(down.count, across.count, channels)
-    used = min(threads or processors(), max(1, image.size // _ALONE))
-    bands = _cut(down, across.line * channels * sums.itemsize, used)
+    size = down.count, across.count
+    out = np.empty((*size, *image.shape[2:]), natural if dtype is None else dtype)
+    rows, pixels = np.ascontiguousarray(image).reshape(len(image), -1), out.reshape(*size, -1)
+    pooling = _Pooling(rows, pixels.shape[2], down, across, mode, sums, natural)
 
     def do(some: Iterable[Run], scratch: Scratch) -> None:
         for band in some:
             scratch.reset()
-            flat = _reduce_rows(rows, band, spans, mode, sums, channels, scratch)
             target = pixels[band.first : band.stop]
-            kept = target
-            if mode not in ("max", "min") or out.dtype != sums:
-                kept = scratch.empty(target.shape, sums)
-            _reduce_columns(flat, across, mode, kept, scratch)
-            for run in across.runs() if kept is not target else ():
-                columns = slice(run.first, run.stop)
-                _finish(
-                    kept[:, columns],
-                    mode,
-                    band.length * run.length,
-                    target[:, columns],
-                    natural,
-                    image.dtype,
-                )
+            flat = _reduce_rows(pooling, band, scratch)
+            if mode in _OPERATIONS and out.dtype == sums:
+                _reduce_columns(pooling, flat, target, scratch)
+                continue
+            kept = scratch.empty(target.shape, sums)
+            _reduce_columns(pooling, flat, kept, scratch)
+            for run in across.runs():
+                part = np.s_[:, run.first : run.stop]
+                _finish(pooling, kept[part], band.length * run.length, target[part])
 
+    used = min(threads or processors(), max(1, image.size // _ALONE))
+    bands = _cut(down, across.line * pixels.shape[2] * sums.itemsize, used)
     on_threads(do, bands, min(used, len(bands)))
     return out
 
 
-def _reduce_rows(
-    rows: Array,
-    band: Run,
-    spans: tuple[Span, Span],
-    mode: str,
-    sums: np.dtype[Any],
-    channels: int,
-    scratch: Scratch,
-) -> Array:
+def _reduce_rows(pooling: _Pooling, band: Run, scratch: Scratch) -> Array:
     """Return each column of the windows reduced to one value: lines of samples, one after another.
 
     A line has whole strides that hold padding, image and last window; what lies beside the image
     changes no result. So many samples follow the last line that windows may be read past it.
     """
-    down, across = spans
+    rows, channels, down, across, mode, sums, _ = pooling
     line, left, count = across.line * channels, across.pad * channels, band.stop - band.first
     width = min(rows.shape[1], line - left)
     flat = scratch.empty(count * line + across.size * channels, sums)
     (flat if width < line else flat[count * line :]).fill(_neutral(mode, sums))
     total = flat[: count * line].reshape(count, line)[:, left : left + width]
     stop = band.start + (count - 1) * down.stride + 1
-    first, *rest = (
-        rows[band.start + i : stop + i : down.stride, :width] for i in range(band.length)
-    )
-    operation: Any = _OPERATIONS.get(mode, np.add)
+    lines = [rows[band.start + i : stop + i : down.stride, :width] for i in range(band.length)]
     if mode == "l2":
-        np.copyto(total, first, "unsafe")
-        np.multiply(total, total, out=total)
         square = scratch.empty(total.shape, sums)
-        for each in rest:
+        total.fill(0)
+        for each in lines:
             np.copyto(square, each, "unsafe")
             np.multiply(square, square, out=square)
             np.add(total, square, out=total)
         return flat
     # NumPy converts and adds a few thousand samples at a time: they stay in the nearest cache.
     how: dict[str, Any] = {"out": total, "dtype": sums, "casting": "unsafe"}
-    if rest:
-        operation(first, rest[0], **how)
-    else:
-        np.copyto(total, first, "unsafe")
-    for each in rest[1:]:
-        operation(total, each, **how)
+    operation = _OPERATIONS.get(mode, np.add)
+    if len(lines) == 1:
+        np.copyto(total, lines[0], "unsafe")
+    for i, each in enumerate(lines[1:]):
+        operation(total if i else lines[0], each, **how)
     return flat
 
 
-def _reduce_columns(flat: Array, across: Span, mode: str, out: Array, scratch: Scratch) -> None:
+def _reduce_columns(pooling: _Pooling, flat: Array, out: Array, scratch: Scratch) -> None:
     """Reduce neighbours along the lines; keep one pixel a stride ``(rows, pixels, channels)``."""
-    count, _, c = out.shape
-    n = count * across.line * c
-    if mode in _OPERATIONS:
-        wide = _extremes(flat, n, c, across.size, _OPERATIONS[mode], scratch)
+    across, c = pooling.across, pooling.channels
+    n = len(out) * across.line * c
+    if pooling.mode in _OPERATIONS:
+        wide = _extremes(flat, n, c, across.size, _OPERATIONS[pooling.mode], scratch)
     else:
         wide = box_sums(flat, n, c, across.size, scratch)
     _keep(wide, across.stride * c, out)
@@ -351,21 +326,19 @@ def _keep(flat: Array, step: int, out: Array) -> None:
         np.copyto(out[..., channel], groups[..., channel])
 
 
-def _finish(
-    values: Array, mode: str, count: int, out: Array, natural: np.dtype[Any], pixel: np.dtype[Any]
-) -> None:
+def _finish(pooling: _Pooling, values: Array, count: int, out: Array) -> None:
     """Turn reduced windows of `count` pixels, which are overwritten, into results."""
-    one: Any = values.dtype.type
+    one, mode = values.dtype.type, pooling.mode
     if mode == "l2":
         np.sqrt(values, out=values)
-    if mode == "avg" and values.dtype.kind in "iu" and out.dtype == pixel:
+    if mode == "avg" and values.dtype.kind in "iu" and out.dtype == pooling.rows.dtype:
         np.add(values, one(count // 2), out=values)
         if count & (count - 1) == 0:
             np.right_shift(values, one(count.bit_length() - 1), out=values)
         else:
             np.floor_divide(values, one(count), out=values)
         np.copyto(out, values, "unsafe")  # a mean lies between the smallest and the largest
-    elif out.dtype.kind in "iu" and out.dtype != natural:
+    elif out.dtype.kind in "iu" and out.dtype != pooling.natural:
         out[...] = to_pixels(values, out.dtype, scale=count if mode == "avg" else 1)
     elif mode == "avg":
         np.divide(values, out.dtype.type(count), out=out, dtype=out.dtype, casting="unsafe")

@@ -30,9 +30,8 @@ def correlate_taps(
 ) -> Array:
     """Return the sums of products of a band, flat, in rows as long as those of `padded`.
 
-    They may be a view of it. A column times a row takes a vertical pass, then a horizontal one. A
-    whole-number kernel that is such a product but for its centre takes one tap more. Anything else
-    goes tap by tap.
+    They may be a view of it. A column times a row takes a vertical pass, then a horizontal one;
+    anything else goes tap by tap.
 
     Parameters
     ----------
@@ -54,13 +53,7 @@ def correlate_taps(
         return _sums(flat, n, (down, right), kernel.passes[0], scratch)
     column, row = kernel.passes
     middle = _sums(flat, n + (row.size - 1) * right, (down, right), column, scratch)
-    total = _sums(middle, n, (down, right), row, scratch)
-    if kernel.centre:
-        place = kernel.shape[0] // 2 * down + kernel.shape[1] // 2 * right
-        scaled = scratch.empty(n, flat.dtype)
-        np.multiply(flat[place : place + n], in_type(kernel.centre, flat.dtype), out=scaled)
-        total = np.add(total, scaled, out=scaled)
-    return total
+    return _sums(middle, n, (down, right), row, scratch)
 
 
 def _sums(source: Array, n: int, steps: tuple[int, int], each: Pass, scratch: Scratch) -> Array:

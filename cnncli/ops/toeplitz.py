@@ -5,6 +5,7 @@ shifted down by one. Blocks of the band, taken as strided views, are multiplied 
 copied, and the cost grows slowly with the number of taps.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from cnncli.ops.bands import Scratch
+from cnncli.ops.kernels import Kernel
 
 Array = npt.NDArray[Any]
 Terms = list[tuple[Array, Array]]
@@ -48,13 +50,26 @@ def tile(size: tuple[int, int], halo: tuple[int, int], channels: int) -> tuple[i
     return max(1, tall // TALL) * TALL, max(1, wide // WIDE) * WIDE
 
 
+@lru_cache(maxsize=16)  # a small image is filtered in less time than these take
+def matrices(
+    kernel: Kernel, steps: tuple[int, int], dtype: np.dtype[Any]
+) -> list[tuple[Array, Array]]:
+    """Return for each term of a kernel what blocks are multiplied by, from the left and the right.
+
+    ``steps`` are the rows and samples between taps.
+    """
+    return [
+        (_banded(column, TALL, steps[0], dtype).T.copy(), _banded(row, WIDE, steps[1], dtype))
+        for column, row in kernel.terms or []
+    ]
+
+
 def correlate_toeplitz(
     padded: Array,
     scratch: Scratch,
     shape: tuple[int, int],
     *,
-    terms: Terms,
-    steps: tuple[int, int],
+    matrices: list[tuple[Array, Array]],
 ) -> Array:
     """Return the sums of products of a band that is a whole tile, in rows as long as `padded`'s.
 
@@ -64,20 +79,16 @@ def correlate_toeplitz(
         ``(rows + halo, samples + halo)``, contiguous.
     scratch
         Gives memory.
-    terms
-        (column, row) pairs whose products add up to the kernel.
-    steps
-        Rows and samples between taps.
     shape
         Rows and samples of the tile.
+    matrices
+        From :func:`matrices`.
     """
-    dtype, size = padded.dtype, (shape[0], padded.shape[1])
-    total, middle, other = (scratch.empty(size, dtype) for _ in range(3))
-    for i, (column, row) in enumerate(terms):
-        left = _banded(column, TALL, steps[0], dtype).T.copy()
+    size = shape[0], padded.shape[1]
+    total, middle, other = (scratch.empty(size, padded.dtype) for _ in range(3))
+    for i, (left, right) in enumerate(matrices):
+        out = other if i else total
         np.matmul(left, _blocks(padded, TALL, left.shape[1]), out=_blocks(middle, TALL, TALL))
-        right = _banded(row, WIDE, steps[1], dtype)
-        out = total if i == 0 else other
         np.matmul(_windows(middle, len(right), shape[1]), right, out=_windows(out, WIDE, shape[1]))
         if i:
             np.add(total, other, out=total)

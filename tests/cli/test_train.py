@@ -1,6 +1,7 @@
 """``cnncli train`` run for real, on few pictures."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,40 @@ def test_torchvisions_networks_learn_from_imagenets_weights(cli: CliRunner, tmp_
     answer = cli("predict", picture, "--json")  # where the hub is not named: nothing is fetched
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["label"] in ("above", "below")
+
+
+def test_drawn_digits_beside_those_of_a_data_set(cli: CliRunner, tmp_path: Path) -> None:
+    out = tmp_path / "mixed.safetensors"
+    run = cli("train", *TINY, "--extra", "drawn", "--out", out)
+    assert run.returncode == 0, run.stderr
+    assert "of 2,000 held out" in run.stdout
+    card = read_checkpoint(out).card
+    digits, others = (
+        int(number) for number in re.findall(r"(\d+) (?:digits|other)", card["extra"])
+    )
+    own = card["training_pictures"] - digits - others
+    assert (digits, others) == (round(0.5 * own), round(0.1 * own))
+    assert own + card["validation_pictures"] in range(199, 203)  # --limit, by class
+    assert card["test"]["pictures"] == 359  # of the data set alone
+    assert card["drawn"]["pictures"] == 2000
+    other = cli("train", "--resume", "--out", out, "--seed", "1")
+    assert other.returncode == 2
+    assert "--seed 0, not 1" in other.stderr
+    # From those weights on, instead of from random ones.
+    onward = cli("train", *TINY, "--start", out, "--lr", "1e-9", "--out", tmp_path / "onward")
+    assert onward.returncode == 0, onward.stderr
+    before, after = (read_checkpoint(path).tensors for path in (out, tmp_path / "onward"))
+    assert all(np.allclose(before[name], after[name], atol=1e-4) for name in before)
+    deep = cli("train", *TINY, "--start", out, "--model", "deep")
+    assert deep.returncode == 2
+    assert "has a network of another kind" in deep.stderr
+
+
+def test_drawn_digits_fit_digits_only(cli: CliRunner, tmp_path: Path) -> None:
+    picture_folder(tmp_path / "pictures", {"train": 8})
+    run = cli("train", "--data", "pictures", "--extra", "drawn")
+    assert run.returncode == 2
+    assert "--extra drawn has the digits 0 to 9 in 28x28 pixels" in run.stderr
 
 
 def test_a_folder_of_idx_files(cli: CliRunner, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Digits that the project draws: the same from the same seed, in MNIST's form, and recognisable."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from numpy.typing import NDArray
 
 from cnncli.checkpoint import read_checkpoint
 from cnncli.inference.engine import load_engine
+from cnncli.nn.datasets import open_data
 from cnncli.nn.drawn.canvas import SIDE, Dice
+from cnncli.nn.drawn.extra import with_drawn
 from cnncli.nn.drawn.pen import draw, skeletons, write
 from cnncli.nn.drawn.printed import FONTS, display, glyphs
 from cnncli.nn.drawn.seen import normalise
@@ -109,3 +113,19 @@ def test_what_is_no_digit_is_as_many_signs_as_asked_for() -> None:
     first, again = draw_others(50, 1), draw_others(50, 1)
     assert torch.equal(first, again)
     assert not torch.equal(first, draw_others(50, 2))
+
+
+def test_a_data_set_gets_the_same_drawings_from_the_same_seed() -> None:
+    data = open_data("digits", Path()).split_validation(0.1, 0, limit=100)
+    first, again, other = (with_drawn(data, seed) for seed in (0, 0, 1))
+    assert torch.equal(first.train.images, again.train.images)
+    assert torch.equal(first.train.labels, other.train.labels)
+    assert not torch.equal(first.train.images, other.train.images)
+    own = len(data.train)
+    assert torch.equal(first.train.images[:own], data.train.images)
+    assert torch.bincount(first.train.labels[own:], minlength=11).tolist()[10] == round(0.1 * own)
+    assert first.validation is data.validation
+    assert first.drawn is not None
+    assert first.others is not None
+    held = {picture.numpy().tobytes() for picture in first.drawn.images}
+    assert not held & {picture.numpy().tobytes() for picture in first.train.images}

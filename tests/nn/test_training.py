@@ -17,7 +17,7 @@ from cnncli.nn.evaluation import evaluate, logits_of, measure, normalise
 from cnncli.nn.optimizers import Optimizer
 from cnncli.nn.results import to_checkpoint, write_history
 from cnncli.nn.state_dict import load_network
-from cnncli.nn.training import DivergedError, StoppedError, TrainingRun, initial_network
+from cnncli.nn.training import DivergedError, StoppedError, TrainingRun, initial_network, targets
 
 CPU = torch.device("cpu")
 
@@ -46,6 +46,16 @@ def test_it_learns_the_digits(trained: TrainingRun, digits: DataSet) -> None:
     assert found.accuracy > 0.94
     assert [report.epoch for report in trained.reports] == [1, 2, 3, 4, 5, 6]
     assert trained.reports[-1].train_loss < trained.reports[0].train_loss
+
+
+def test_a_label_asks_for_its_class_and_what_is_none_for_all_alike() -> None:
+    wanted = torch.tensor([[0.95, 0.05], [0.05, 0.95], [0.25, 0.25]])
+    torch.testing.assert_close(targets(2, 0.1), wanted)
+    logits, labels = torch.randn(7, 5), torch.tensor([0, 1, 2, 3, 4, 0, 1])
+    torch.testing.assert_close(
+        functional.cross_entropy(logits, targets(5, 0.1)[labels], reduction="sum"),
+        functional.cross_entropy(logits, labels, label_smoothing=0.1, reduction="sum"),
+    )
 
 
 def test_the_plain_recipe_is_the_lessons_loop(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cnncli.errors import ShapeError, UsageError
 from cnncli.ops import FILTERS, correlate2d, filter_image, pool2d, to_pixels
-from cnncli.ops.factors import column_and_row, product_and_centre, sum_of_products
+from cnncli.ops.factors import column_and_row, sum_of_products
 from tests.ops.reference import correlate_loops
 
 RNG = np.random.default_rng(5)
@@ -345,14 +345,6 @@ def test_factors_multiply_back():
             assert np.array_equal(np.outer(*column_and_row(kernel)), kernel)
     assert column_and_row(np.array([[1, 2], [3, 4]])) is None
     assert column_and_row(np.zeros((2, 2), int)) is None
-
-
-def test_centre_is_split_off():
-    column, row, weight = product_and_centre(FILTERS["unsharp"].weights)
-    kernel = np.outer(column, row)
-    kernel[2, 2] += weight
-    assert np.array_equal(kernel, FILTERS["unsharp"].weights)
-    assert product_and_centre(FILTERS["emboss"].weights) is None
 
 
 def test_sum_of_products_adds_up():

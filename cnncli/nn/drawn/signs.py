@@ -71,7 +71,8 @@ def _drawn(wanted: Tensor, seed: int, shares: Mapping[Maker, float]) -> Tensor:
         maker = torch.multinomial(chances, len(some), replacement=True, generator=dice.generator)
         for position, make in enumerate(shares):
             rows = torch.nonzero(maker == position).flatten()
-            sheets[rows] = make(some[rows], dice.of(len(rows)))
+            if len(rows):
+                sheets[rows] = make(some[rows], dice.of(len(rows)))
         starts = range(0, len(some), _IN_CACHE)
         few = (sheets[start : start + _IN_CACHE] for start in starts)
         return torch.cat([normalise(photograph(each, dice.of(len(each)))) for each in few])
