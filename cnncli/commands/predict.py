@@ -46,6 +46,7 @@ from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
 from cnncli.inference import Engine, load_engine
 from cnncli.inference.onnx_model import OnnxModel
+from cnncli.inference.pick import pick
 from cnncli.inference.predict import Guess, Prediction, Predictor
 from cnncli.show.console import notice, result, stdout_console
 
@@ -106,6 +107,16 @@ def predict(
     move: Annotated[
         bool, typer.Option("--move", help="With --sort-into: move instead of copying.")
     ] = False,
+    pick_count: Annotated[
+        int | None,
+        typer.Option(
+            "--pick",
+            metavar="N",
+            min=1,
+            help="Name the N pictures most worth a label: uncertain, and not all the same.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -141,12 +152,16 @@ def predict(
 
     Example: cnncli predict photos/ --sort-into sorted/ --min-confidence 0.9
 
+    Example: cnncli predict new-photos/ --pick 20
+
     Example: cnncli predict photos/ --weights weights/last.safetensors --min-confidence 0.8 --json
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other; leave out one")
     if output is not None and (as_csv or as_json):
         raise UsageError("the suffix of -o says the format; leave out --csv and --json")
+    if pick_count and (output or sort_into or annotate or save_preprocessed or digits):
+        raise UsageError("--pick only names pictures; leave out what writes files, and --digits")
     if resume and output is None:
         raise UsageError("--resume needs a file for the results; give -o FILE.jsonl or -o FILE.csv")
     inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
@@ -177,18 +192,42 @@ def predict(
         checkpoint,
         loaded,
         preprocess,
-        top,
+        max(top, 2) if pick_count else top,
         min_confidence,
         numbers=digits,
         read=read,
+        keep_features=pick_count is not None,
         keep_prepared=len(inputs) <= MAX_BLOCKS or save_preprocessed is not None,
         chunk=max(1, min(32, len(inputs) // (4 * options.workers(len(inputs))))),
     )
     if form == "csv" and results is None:
         result(CSV_HEADER)
-    run_batch(inputs, predictor, _Report(form, sinks, len(inputs), results), options)
+    report = _Report(form, sinks, len(inputs), results)
+    if pick_count:
+        _name_picks(inputs, predictor, report, options, pick_count)
+        return
+    run_batch(inputs, predictor, report, options)
     if results is not None:
         result(str(output))
+
+
+def _name_picks(
+    inputs: Inputs, predictor: Predictor, report: "_Report", options: BatchOptions, count: int
+) -> None:
+    """Predict all pictures, and report those that are most worth a label."""
+    if isinstance(predictor.engine, OnnxModel):
+        raise UsageError("--pick needs the features of weights; an ONNX file has none")
+    found: list[Prediction] = []
+
+    def keep(prediction: Prediction, _say: Callable[[str], None]) -> CnncliError | None:
+        found.append(prediction)
+        return prediction.error
+
+    try:
+        run_batch(inputs, predictor, keep, options)
+    finally:  # what could be read is worth naming, whatever could not
+        for prediction in pick(found, count):
+            report(prediction, result)
 
 
 def _engine(

@@ -14,7 +14,7 @@ from cnncli.images import Picture, read_picture
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import Engine
 from cnncli.inference.onnx_model import OnnxModel
-from cnncli.preprocess import Box, Prepared, prepare, prepare_number
+from cnncli.preprocess import Box, Prepared, prepare, prepare_number, to_network_input
 
 UNKNOWN = "unknown"
 UNFAMILIAR = "unfamiliar: it is unlike the pictures that the network has learned"
@@ -56,6 +56,8 @@ class Prediction:
         Of a number: its digits from left to right. Then `top` has one entry, the number.
     boxes
         Left, top, right, bottom of what was read, in pixels of the picture.
+    features
+        ``(F,)``, what the last layer sees; kept if asked for.
     """
 
     path: str
@@ -67,6 +69,7 @@ class Prediction:
     doubt: float | None = None
     digits: tuple[Guess, ...] = ()
     boxes: tuple[Box, ...] = ()
+    features: NDArray[np.floating] | None = None
 
     @property
     def label(self) -> str | None:
@@ -74,6 +77,9 @@ class Prediction:
         if not self.top:
             return None
         return self.top[0].label if self.known else UNKNOWN
+
+
+_Answer = tuple[NDArray[np.float32], float | None, NDArray[np.floating] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ class Predictor:
         How a path becomes a picture.
     keep_prepared
         Whether what the network was shown goes along with the prediction.
+    keep_features
+        Whether its features go along, too; of an engine of our own, for pictures of one thing.
     chunk
         Pictures that go through the network together.
     """
@@ -108,6 +116,7 @@ class Predictor:
     numbers: bool = False
     read: Callable[[str], Picture] = read_picture
     keep_prepared: bool = True
+    keep_features: bool = False
     chunk: int = 32
 
     @property
@@ -163,18 +172,29 @@ class Predictor:
             tuple(box for digit in read for box in digit.boxes),
         )
 
-    def _answers(self, parts: Sequence[Prepared]) -> list[tuple[NDArray[np.float32], float | None]]:
-        """Return the probabilities and the doubt of each prepared picture."""
+    def _answers(self, parts: Sequence[Prepared]) -> list[_Answer]:
+        """Return the probabilities, the doubt and the features of each prepared picture."""
         if not parts:
             return []
         pixels = np.stack([part.pixels for part in parts])
+        features: Sequence[NDArray[np.floating] | None] = [None] * len(parts)
         with _one_at_a_time:
-            probabilities, doubt = self.engine.read(pixels)
+            if self.keep_features and isinstance(self.engine, Engine):
+                batch = to_network_input(pixels, self.checkpoint.preprocessing)
+                probabilities, doubt, hidden = self.engine.all_answers(batch)
+                features = list(hidden.astype(np.float16))
+            else:
+                probabilities, doubt = self.engine.read(pixels)
         doubts = [None] * len(parts) if doubt is None else doubt.tolist()
-        return list(zip(probabilities, doubts, strict=True))
+        return list(zip(probabilities, doubts, features, strict=True))
 
     def _prediction(
-        self, path: str, prepared: Prepared, row: NDArray[np.float32], doubt: float | None
+        self,
+        path: str,
+        prepared: Prepared,
+        row: NDArray[np.float32],
+        doubt: float | None,
+        features: NDArray[np.floating] | None,
     ) -> Prediction:
         if prepared.blank:  # nothing was seen, and nothing follows from it
             row = np.full_like(row, 1 / len(row))
@@ -187,4 +207,4 @@ class Predictor:
         if doubt is not None and doubt >= FLAGGED and not prepared.blank:
             warnings = (*warnings, UNFAMILIAR)
         boxes = () if prepared.box is None else (prepared.box,)
-        return Prediction(path, top, warnings, None, prepared, known, doubt, (), boxes)
+        return Prediction(path, top, warnings, None, prepared, known, doubt, (), boxes, features)
