@@ -59,7 +59,7 @@ def plain_worker(case: Results, images: int) -> float:
 
     from cnncli.config import data_folder
     from cnncli.nn.datasets import open_data
-    from cnncli.nn.models import SimpleCNN
+    from cnncli.nn.networks.simple import SimpleCNN
 
     split = open_data("mnist", data_folder()).train
     transform = transforms.Compose(
@@ -104,13 +104,14 @@ def our_worker(case: Results, images: int) -> float:
     """Return images/s of cnncli's own training step."""
     import torch
 
-    from cnncli.config import RECIPES, ModelConfig, data_folder, fast_optimizer, suited_to
+    from cnncli.config import RECIPES, ModelConfig, data_folder, suited_to
     from cnncli.nn.datasets import open_data
     from cnncli.nn.device import claim_threads
+    from cnncli.nn.networks import entry_of
     from cnncli.nn.training import TrainingRun
 
     model = ModelConfig(case.get("model", "simple"))
-    recipe = replace(RECIPES["fast"], optimizer=fast_optimizer(model.name))
+    recipe = replace(RECIPES["fast"], optimizer=entry_of(model.name).optimizer)
     recipe = suited_to(recipe, MNIST_PICTURES)
     batch = case.get("batch", recipe.batch_size)
     config = replace(
@@ -213,15 +214,16 @@ def profile() -> Results:
     import torch
     from torch.profiler import ProfilerActivity
 
-    from cnncli.config import RECIPES, ModelConfig, data_folder, fast_optimizer
+    from cnncli.config import RECIPES, ModelConfig, data_folder
     from cnncli.nn.datasets import open_data
+    from cnncli.nn.networks import entry_of
     from cnncli.nn.training import TrainingRun
 
     torch.set_num_threads(1)
     data = open_data("mnist", data_folder()).split_validation(0.1, 0)
     pictures = 40 * 192  # a thread's share of a batch of 384
     part = replace(data, train=data.train.take(torch.arange(pictures)))
-    recipe = replace(RECIPES["fast"], optimizer=fast_optimizer("simple"), batch_size=192)
+    recipe = replace(RECIPES["fast"], optimizer=entry_of("simple").optimizer, batch_size=192)
     run = TrainingRun(ModelConfig(), part, recipe, torch.device("cpu"))
     steps = run.epochs()
     next(steps)

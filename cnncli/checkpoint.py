@@ -1,9 +1,9 @@
 """Trained weights in a safetensors file, with all that a prediction needs; no torch.
 
-The file's header carries one JSON record (format version, architecture, class names,
-preprocessing and a free model card). The header is bounded and checked against the architecture
-before a tensor is touched: a file can be wrong, but it cannot run code or ask for more memory
-than it has bytes.
+The file's header carries one JSON record (format version, network, class names, preprocessing,
+the table of layers and a free model card). The header is bounded and checked against itself before
+a tensor is touched: a file can be wrong, but it cannot run code or ask for more memory than it has
+bytes.
 """
 
 import json
@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.architecture import CONV1_CHANNELS, CONV2_CHANNELS, HIDDEN_UNITS, Shape, tensor_shapes
 from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import CheckpointError
 from cnncli.files import atomic_write
+from cnncli.layers import Layer, Shape, tensor_shapes
 
 FORMAT_VERSION = 1
 MAX_HEADER_BYTES = 4 << 20  # a header of 250 tensors and a long card is about 60 KB
@@ -48,6 +48,8 @@ class Checkpoint:
         Learned float32 arrays by their name in the state dict.
     card
         How the weights came to be: data, recipe, seed, metrics (JSON types).
+    layers
+        The network's table; empty in files of earlier versions and bare state dicts.
     """
 
     model: ModelConfig
@@ -55,6 +57,7 @@ class Checkpoint:
     preprocessing: Preprocessing
     tensors: dict[str, NDArray[np.float32]]
     card: dict[str, Any] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
 
     def __post_init__(self) -> None:
         pixels = (self.model.in_channels, self.model.height, self.model.width)
@@ -63,19 +66,34 @@ class Checkpoint:
             raise ValueError(f"{self.model.num_classes} outputs have {len(self.classes)} names")
         if pixels != (prepared.channels, prepared.height, prepared.width):
             raise ValueError(f"the network takes {pixels}, the preprocessing makes other sizes")
-        _check_shapes(
-            {name: array.shape for name, array in self.tensors.items()}, tensor_shapes(self.model)
-        )
+        _check_shapes({n: a.shape for n, a in self.tensors.items()}, self.model, self.layers)
 
 
-def _check_shapes(found: Mapping[str, Shape], expected: Mapping[str, Shape]) -> None:
-    if unknown := sorted(set(found) - set(expected)):
-        raise ValueError(f"unknown tensors {', '.join(unknown)[:200]}")
-    if missing := sorted(set(expected) - set(found)):
-        raise ValueError(f"no tensors {', '.join(missing)[:200]}")
-    for name, shape in expected.items():
-        if tuple(found[name]) != shape:
-            raise ValueError(f"{name} has the shape {tuple(found[name])} instead of {shape}")
+def simple_shapes(model: ModelConfig) -> dict[str, Shape]:
+    """Return the shapes of the lesson's tensors: the one network that is run without torch."""
+    flat = 32 * (model.height // 4) * (model.width // 4)
+    weights = {
+        "conv1": (16, model.in_channels, 3, 3),
+        "conv2": (32, 16, 3, 3),
+        "fc1": (128, flat),
+        "fc2": (model.num_classes, 128),
+    }
+    biases = {f"{name}.bias": shape[:1] for name, shape in weights.items()}
+    return {f"{name}.weight": shape for name, shape in weights.items()} | biases
+
+
+def _check_shapes(
+    found: Mapping[str, Shape], model: ModelConfig, layers: tuple[Layer, ...]
+) -> None:
+    """Compare tensors with the lesson's network and with the table; what torch builds it checks."""
+    for expected in (simple_shapes(model) if model.name == "simple" else {}, tensor_shapes(layers)):
+        if expected and (unknown := sorted(set(found) - set(expected))):
+            raise ValueError(f"unknown tensors {', '.join(unknown)[:200]}")
+        if missing := sorted(set(expected) - set(found)):
+            raise ValueError(f"no tensors {', '.join(missing)[:200]}")
+        for name, shape in expected.items():
+            if tuple(found[name]) != shape:
+                raise ValueError(f"{name} has the shape {tuple(found[name])} instead of {shape}")
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -101,6 +119,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "classes": list(checkpoint.classes),
         "preprocessing": checkpoint.preprocessing.to_dict(),
         "card": checkpoint.card,
+        "layers": [layer.to_dict() for layer in checkpoint.layers],
     }
     tensors = {
         name: np.ascontiguousarray(array, dtype=np.float32)
@@ -167,14 +186,15 @@ def _read(file: BinaryIO) -> Checkpoint:
         )
     model = ModelConfig.from_dict(record["model"])
     preprocessing = Preprocessing.from_dict(record["preprocessing"])
-    _check_shapes(shapes, tensor_shapes(model))
+    layers = tuple(Layer.from_dict(row) for row in record.get("layers", []))
+    _check_shapes(shapes, model, layers)
     if max(model.height, model.width) > MAX_EDGE:
         raise ValueError(f"it takes {model.height}x{model.width} pixels, more than {MAX_EDGE}")
     if not isinstance(record["classes"], list) or not isinstance(record["card"], dict):
         raise TypeError("its classes are no list or its card is no table")
     classes = tuple(_text(name) for name in record["classes"])
     tensors = _read_tensors(file, start, entries)
-    return Checkpoint(model, classes, preprocessing, tensors, dict(record["card"]))
+    return Checkpoint(model, classes, preprocessing, tensors, dict(record["card"]), layers)
 
 
 def _text(value: object) -> str:
@@ -267,13 +287,13 @@ def infer_model(shapes: Mapping[str, Shape]) -> ModelConfig:
         channels = shapes["conv1.weight"][1]
         inputs = shapes["fc1.weight"][1]
         outputs = shapes["fc2.weight"][0]
-        edge = 4 * math.isqrt(inputs // CONV2_CHANNELS)
+        edge = 4 * math.isqrt(inputs // 32)
         model = ModelConfig("simple", channels, edge, edge, outputs)
-        _check_shapes(shapes, tensor_shapes(model))
+        _check_shapes(shapes, model, ())
     except (KeyError, IndexError, ValueError) as error:
-        wanted = f"conv1 {CONV1_CHANNELS}, conv2 {CONV2_CHANNELS}, fc1 {HIDDEN_UNITS}, fc2"
         raise CheckpointError(
-            f"holds no weights of a SimpleCNN ({wanted}): {error}; {_RETRAIN}"
+            "holds no weights of a SimpleCNN (conv1 16, conv2 32, fc1 128, fc2): "
+            f"{error}; {_RETRAIN}"
         ) from error
     return model
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from cnncli.architecture import describe, tensor_shapes
 from cnncli.checkpoint import (
     Checkpoint,
     infer_model,
@@ -19,21 +18,24 @@ from cnncli.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from cnncli.config import ModelConfig, ModelName, Preprocessing
-from cnncli.errors import CheckpointError
+from cnncli.config import ModelConfig, Preprocessing
+from cnncli.errors import CheckpointError, CnncliError
+from cnncli.layers import tensor_shapes as layer_shapes
+from cnncli.nn.state_dict import layers_of, load_network
+from tests.networks import describe, tensor_shapes
 
 
 def make(model: ModelConfig | None = None, **card: Any) -> Checkpoint:
     model = model or ModelConfig()
-    draw = np.random.default_rng(0)
+    draw, layers = np.random.default_rng(0), describe(model)
     tensors = {
         name: draw.standard_normal(shape).astype(np.float32)
-        for name, shape in tensor_shapes(model).items()
+        for name, shape in layer_shapes(layers).items()
     }
     half = (0.5,) * model.in_channels
     seen = Preprocessing("resize", model.height, model.width, model.in_channels, half, half)
     names = tuple(f"class {i}" for i in range(model.num_classes))
-    return Checkpoint(model, names, seen, tensors, card)
+    return Checkpoint(model, names, seen, tensors, card, layers)
 
 
 @pytest.mark.parametrize(
@@ -45,12 +47,8 @@ def test_round_trip(model: ModelConfig, tmp_path: Path) -> None:
     made = make(model, data="drawn", test={"accuracy": 0.5})
     write_checkpoint(tmp_path / "w.safetensors", made)
     read = read_checkpoint(tmp_path / "w.safetensors")
-    assert (read.model, read.classes, read.preprocessing, read.card) == (
-        made.model,
-        made.classes,
-        made.preprocessing,
-        made.card,
-    )
+    for part in ("model", "classes", "preprocessing", "card", "layers"):
+        assert getattr(read, part) == getattr(made, part)
     assert read.tensors.keys() == made.tensors.keys()
     for name, array in made.tensors.items():
         assert read.tensors[name].dtype == np.float32
@@ -125,7 +123,7 @@ def edit_model(header: dict[str, Any], **values: Any) -> None:
 
 BREAKAGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "newer format": (lambda h: edit_record(h, format=2), "pip install --upgrade cnncli"),
-    "unknown model": (lambda h: edit_model(h, name="huge"), "model 'huge' is unknown"),
+    "no name": (lambda h: edit_model(h, name="os.system"), "'os.system' is no name of a network"),
     "other size": (lambda h: edit_model(h, height=32), "fc1.weight has the shape"),
     "absurd size": (lambda h: edit_model(h, height=10**12), "fc1.weight has the shape"),
     "text size": (lambda h: edit_model(h, height="28"), "height is '28'"),
@@ -172,15 +170,15 @@ def test_a_wrong_header_is_refused_in_one_line(kind: str, tmp_path: Path) -> Non
     ("values", "message"),
     [
         ({"height": 10**12}, "it takes 1000000000000x32 pixels, more than 4096"),
-        ({"height": 3}, "3x32 pixels are too few"),
-        ({"in_channels": 1}, "has the shape"),
-        ({"num_classes": 10**9}, "has the shape"),
+        ({"height": 3}, "the preprocessing makes other sizes"),
+        ({"in_channels": 1}, "the preprocessing makes other sizes"),
+        ({"num_classes": 10**9}, "1000000000 outputs have 4 names"),
         ({"name": "simple"}, "unknown tensors"),
     ],
     ids=str,
 )
 def test_sizes_that_a_network_of_averages_does_not_tell_are_bounded(
-    name: ModelName, values: dict[str, Any], message: str, tmp_path: Path
+    name: str, values: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "w.safetensors"
     write_checkpoint(path, make(ModelConfig(name, 3, 32, 32, 4)))
@@ -188,6 +186,89 @@ def test_sizes_that_a_network_of_averages_does_not_tell_are_bounded(
     with pytest.raises(CheckpointError, match=message) as caught:
         read_checkpoint(path)
     assert "\n" not in str(caught.value)
+
+
+def table(change: Callable[[list[dict[str, Any]]], object]) -> Callable[[dict[str, Any]], None]:
+    def changed(header: dict[str, Any]) -> None:
+        record = json.loads(header["__metadata__"]["cnncli"])
+        change(record["layers"])
+        header["__metadata__"]["cnncli"] = json.dumps(record)
+
+    return changed
+
+
+TABLES: dict[str, tuple[Callable[[list[dict[str, Any]]], object], str]] = {
+    "a row gone": (lambda rows: rows.pop(0), "unknown tensors stem.conv.weight"),
+    "a row more": (lambda rows: rows[0]["tensors"].update(evil=[1]), "no tensors evil"),
+    "another shape": (lambda rows: rows[0]["tensors"].update({"stem.norm.bias": [9]}), "(9,)"),
+    "no number": (lambda rows: rows[0].update(multiply_adds="many"), "no whole number"),
+    "below 0": (lambda rows: rows[0].update(output=[-1, 2, 2]), "no whole number"),
+    "a novel": (lambda rows: rows[0].update(operation="x" * 10_000), "no short text"),
+    "no text": (lambda rows: rows[0].update(name=["stem"]), "no short text"),
+    "more fields": (lambda rows: rows[0].update(code="print()"), "code"),
+    "no row": (lambda rows: rows.append("x"), "not a usable weights file"),
+    "no shape": (lambda rows: rows[0]["tensors"].update({"stem.norm.bias": 3}), "not a usable"),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_wrong_table_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    change, message = TABLES[kind]
+    path = tmp_path / "w.safetensors"
+    write_checkpoint(path, make(ModelConfig("deep", 3, 32, 32, 4)))
+    edit(path, table(change))
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("deep", {"in_channels": 10**5}, "not those of deep: other shapes of stem.conv.weight"),
+        ("deep", {"height": 3}, "3x32 pixels are too few for deep"),
+        ("deep", {"name": "huge"}, "model 'huge' is unknown"),
+        ("resnet18", {"name": "resnet34"}, "not those of resnet34: other shapes of layer1.2"),
+    ],
+    ids=str,
+)
+def test_a_file_that_lies_in_every_place_is_found_out_before_its_network_takes_memory(
+    name: str, values: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.safetensors"
+    write_checkpoint(path, make(ModelConfig(name, 3, 32, 32, 4)))
+
+    def lie(header: dict[str, Any]) -> None:
+        edit_model(header, **values)
+        record = json.loads(header["__metadata__"]["cnncli"])
+        record["preprocessing"]["height"] = record["model"]["height"]
+        for key in ("mean", "std"):
+            record["preprocessing"][key] = [0.5] * record["model"]["in_channels"]
+        record["preprocessing"]["channels"] = record["model"]["in_channels"]
+        header["__metadata__"]["cnncli"] = json.dumps(record)
+
+    edit(path, lie)
+    with pytest.raises(CnncliError) as caught:
+        load_network(read_checkpoint(path))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_an_earlier_version_has_no_table_and_gets_one(tmp_path: Path) -> None:
+    made = make(ModelConfig("deep", 3, 32, 32, 4))
+    path = tmp_path / "w.safetensors"
+    write_checkpoint(path, made)
+
+    def forget(header: dict[str, Any]) -> None:
+        record = json.loads(header["__metadata__"]["cnncli"])
+        del record["layers"]
+        header["__metadata__"]["cnncli"] = json.dumps(record)
+
+    edit(path, forget)
+    read = read_checkpoint(path)
+    assert read.layers == ()
+    assert layers_of(read) == made.layers
 
 
 @pytest.mark.parametrize(

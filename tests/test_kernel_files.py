@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnncli.architecture import tensor_shapes
 from cnncli.checkpoint import Checkpoint, write_checkpoint
 from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import CheckpointError, KernelError
 from cnncli.kernel_files import LearnedKernel, convolution_layers, read_kernel_file
+from tests.networks import tensor_shapes
 
 
 @pytest.mark.parametrize(

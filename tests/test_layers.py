@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cnncli"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib"}
 
 # Rooms that every room may use: they import nothing of the package (files, inputs: errors only).
-COMMON = {"", "errors", "config", "files", "resources", "inputs", "architecture", "pipeline"}
+COMMON = {"", "errors", "config", "files", "resources", "inputs", "layers", "pipeline"}
 # A room -> the rooms it may import, beside COMMON. Inside functions too, unless said otherwise.
 MAY_IMPORT = {
     "": set(),
@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "files": set(),
     "resources": set(),
     "inputs": set(),
-    "architecture": set(),
+    "layers": set(),
     "ops": set(),
     "images": set(),
     "checkpoint": set(),
@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "preprocess": {"ops", "images"},
     "nn": {"images", "preprocess", "checkpoint"},
     "inference": {"ops", "images", "checkpoint", "pipeline", "preprocess", "nn"},
-    "inside": {"ops", "checkpoint", "inference", "nn"},
+    "interpret": {"ops", "checkpoint", "inference", "nn"},
     "show": {"images"},  # for letters as pixels
     "commands": {
         "ops",
@@ -48,7 +48,7 @@ MAY_IMPORT = {
         "preprocess",
         "nn",
         "inference",
-        "inside",
+        "interpret",
         "show",
     },
     "cli": {"commands", "show"},
@@ -101,7 +101,7 @@ def test_a_room_imports_only_what_it_may(path: Path) -> None:
     [
         ("PIL", {"images"}),
         ("typer", {"cli", "commands"}),
-        ("torch", {"nn", "inference", "commands"}),
+        ("torch", {"nn", "inference", "interpret", "commands"}),
         ("rich", {"show", "commands", "cli"}),
     ],
 )
@@ -153,5 +153,5 @@ def test_light_commands_load_nothing_heavy(arguments: list[str], tmp_path: Path)
 
 def test_the_same_commands_are_enough_to_load_torch_when_asked() -> None:
     # The guard above can fail: the same probe sees torch where it is really used.
-    code = "import cnncli.nn.models, sys; assert 'torch' in sys.modules"
+    code = "import cnncli.nn.training, sys; assert 'torch' in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

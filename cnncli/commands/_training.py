@@ -17,18 +17,20 @@ import typer
 
 from cnncli.config import (
     FINE_TUNING_LR,
-    PRETRAINED,
     RECIPES,
     ModelConfig,
-    ModelName,
     RecipeName,
     TrainConfig,
     data_folder,
-    fast_optimizer,
     suited_to,
 )
 from cnncli.errors import UsageError
 from cnncli.files import atomic_write
+from cnncli.nn.networks import (  # noqa: TID253 (names alone, no torch)
+    entry_of,
+    pretrained_state,
+    require_known,
+)
 from cnncli.show.console import notice, result
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Request:
     """
 
     data: str | None
-    model: ModelName
+    model: str
     recipe: RecipeName
     options: Mapping[str, Any]
     limit: int | None
@@ -73,7 +75,7 @@ class Request:
         recipe = RECIPES[self.recipe]
         chosen = {name: value for name, value in self.options.items() if value is not None}
         if self.recipe == "fast":
-            optimizer = self.options["optimizer"] or fast_optimizer(self.model)
+            optimizer = self.options["optimizer"] or entry_of(self.model).optimizer
             recipe = replace(recipe, optimizer=optimizer)
             if pictures and self.options["batch_size"] is None:
                 recipe = suited_to(recipe, pictures)
@@ -124,12 +126,12 @@ def train_here(request: Request, job: Job) -> None:
 
 def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", dict[str, Any]]:
     """Return the run, fresh or brought back, and what its data set was opened with."""
-    from cnncli.architecture import describe
-    from cnncli.nn.device import claim_threads, pick_device, precision_for
+    from cnncli.nn.device import claim_threads, pick_device
     from cnncli.nn.pretrained import start_from
     from cnncli.nn.resume import read_state, restore
     from cnncli.nn.training import TrainingRun
 
+    require_known(request.model)
     device = pick_device(job.device, world.local_rank)
     state = job.beside(".resume")
     opened_with = {
@@ -157,8 +159,6 @@ def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", 
         data, config = _one_batch(data, config), replace(config, epochs=1, balance=False)
     seen = data.preprocessing
     model = ModelConfig(model_name, seen.channels, seen.height, seen.width, len(data.classes))
-    describe(model)  # raises where the pictures are too small for it
-    config = replace(config, precision=precision_for(model.name, config.precision, device))
     workers = claim_threads(device, model.name, config.batch_size, world.size)
     run = TrainingRun(model, data, config, device, world, workers)
     if record:
@@ -204,21 +204,14 @@ def _is_folder(name: str | None, path: str) -> bool:
 
 
 def _learned_elsewhere(
-    opened_with: Mapping[str, Any], model: ModelName, world: "World"
+    opened_with: Mapping[str, Any], model: str, world: "World"
 ) -> Mapping[str, Any]:
     """Return the state dict to start from, if one was asked for."""
     if not opened_with["pretrained"]:
         return {}
-    if model not in PRETRAINED:
-        raise UsageError(
-            f"--pretrained has no weights for --model {model}; "
-            f"add --model {' or '.join(PRETRAINED)}, or leave it away"
-        )
-    from cnncli.nn.pretrained import fetch
-
     if not world.is_first:
         world.wait()  # the first one downloads; the others find the file
-    state = fetch(model)
+    state = pretrained_state(model)
     if world.is_first:
         world.wait()
     return state
@@ -252,12 +245,12 @@ def _one_batch(data: "DataSet", config: TrainConfig) -> "DataSet":
 
 
 def _show(run: "TrainingRun") -> None:
-    from cnncli.architecture import describe
+    from cnncli.nn.layer_table import layer_table
     from cnncli.show.training import show_network
 
     numbers = "bfloat16" if run.bf16 else "float32"
     processes = f", {run.world.size} processes" if run.world.size > 1 else ""
-    show_network(describe(run.model), f"{run.model.name} on {run.data.name}")
+    show_network(layer_table(run.network, run.model), f"{run.model.name} on {run.data.name}")
     notice(
         f"{len(run.train):,} pictures to learn from, {len(run.validation):,} to choose by; "
         f"{run.device}, {numbers}{processes}"

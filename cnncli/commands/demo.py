@@ -97,7 +97,7 @@ def _shift_words(folder: Path) -> str:
     import numpy as np
 
     from cnncli.images import read_picture, to_uint8_grey
-    from cnncli.inside.shifts import shift_changes
+    from cnncli.interpret.shifts import shift_changes
     from cnncli.ops import FILTERS, NamedKernel
 
     kernel = FILTERS["vertical_edge"]

@@ -11,7 +11,7 @@ from cnncli.config import MAX_PIXELS
 
 if TYPE_CHECKING:
     from cnncli.commands._seen import Answer, Seen
-    from cnncli.inside.activations import Stage
+    from cnncli.interpret.feature_maps import Stage
 
 
 def features(
@@ -46,7 +46,7 @@ def features(
 
     cnncli features digit.jpg --npz maps.npz --no-show
     """
-    from cnncli.inside.activations import activations, choose_stage
+    from cnncli.interpret.feature_maps import activations, choose_stage
     from cnncli.show.features import feature_sheet
 
     seen = read_one(image, weights, quiet=quiet or as_json)

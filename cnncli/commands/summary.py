@@ -1,12 +1,16 @@
 """``cnncli summary``: a network as a table of layers, and its checkpoint's card."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnncli.architecture import Layer, describe
 from cnncli.commands._options import Json
+from cnncli.commands._weights import open_weights, weights_name
+from cnncli.layers import Layer
+from cnncli.show.console import result, stdout_console
+from cnncli.show.summary import share, show_summary
 
 if TYPE_CHECKING:
     from cnncli.checkpoint import Checkpoint
@@ -30,26 +34,23 @@ def summary(
 
     Example: cnncli summary weights/last.safetensors --json
     """
-    from cnncli.commands._weights import open_weights
-    from cnncli.show.console import result, stdout_console
-
     checkpoint, path, reason = open_weights(weights)
-    layers = describe(checkpoint.model)
+    layers = checkpoint.layers
+    if not layers:  # a file of an earlier version, or a bare state dict: the network must run once
+        from cnncli.nn.state_dict import layers_of
+
+        layers = layers_of(checkpoint)
     if json:
         from json import dumps
 
         result(dumps(_record(checkpoint, layers, path)))
         return
-    from cnncli.show.summary import show_summary
-
     facts = _facts(checkpoint, path, reason)
     show_summary(stdout_console(), checkpoint.model, layers, facts, checkpoint.card)
 
 
 def _facts(checkpoint: "Checkpoint", path: Path, reason: str) -> dict[str, Any]:
     """Return what is said about the file under the table."""
-    from cnncli.commands._weights import weights_name
-
     prepared = checkpoint.preprocessing
     size = f"{prepared.height}x{prepared.width}x{prepared.channels}"
     return {
@@ -65,10 +66,8 @@ def _numbers(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:g}" for value in values)
 
 
-def _record(checkpoint: "Checkpoint", layers: list[Layer], path: Path) -> dict[str, Any]:
+def _record(checkpoint: "Checkpoint", layers: Sequence[Layer], path: Path) -> dict[str, Any]:
     """Return the ``--json`` line."""
-    from cnncli.show.summary import share
-
     parameters = sum(layer.parameters for layer in layers)
     multiply_adds = sum(layer.multiply_adds for layer in layers)
     return {

@@ -8,13 +8,15 @@ import typer
 from cnncli.commands._options import Device, Json, Quiet
 from cnncli.config import (
     RECIPES,
-    ModelName,
     OptimizerName,
     PrecisionName,
     RecipeName,
 )
+from cnncli.nn.networks import NETWORKS, TORCHVISION  # noqa: TID253 (names alone, no torch)
 
 _FAST = RECIPES["fast"]
+_MODELS = "; ".join(f"{name}: {entry.purpose}" for name, entry in NETWORKS.items())
+_MODELS += f"; or {TORCHVISION.purpose}, such as resnet18 or convnext_tiny."
 
 
 def train(
@@ -31,17 +33,14 @@ def train(
         ),
     ] = None,
     model: Annotated[
-        ModelName,
-        typer.Option(
-            help="simple: the lesson's network; deep: for accuracy; "
-            "resnet18, mobilenet_v3_small: torchvision's, for pictures of 17x17 and more."
-        ),
+        str,
+        typer.Option(metavar="NAME", help=_MODELS),
     ] = "simple",
     pretrained: Annotated[
         bool,
         typer.Option(
             "--pretrained",
-            help="Start resnet18 or mobilenet_v3_small from ImageNet's weights: a download.",
+            help="Start one of torchvision's networks from ImageNet's weights: a download.",
         ),
     ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = _FAST.epochs,

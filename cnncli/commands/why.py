@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cnncli.inference import Engine
-    from cnncli.inside.occlusion import Region
+    from cnncli.interpret.occlusion import Region
 
 TRIES = "occlusion"  # the method that covers every region
 METHODS = (TRIES, "grad-cam")
@@ -184,12 +184,12 @@ def _heat(
 
     Of the answer that is what speaks for it; of another class, what speaks against it.
     """
-    from cnncli.inside.occlusion import occlusion, strongest_window
+    from cnncli.interpret.occlusion import occlusion, strongest_window
 
     if method == TRIES:
         found = occlusion(engine.probabilities, seen.network_input, index, patch, seen.nothing())
         return found.falls, found.opposing if against else found.strongest
-    from cnncli.nn.hires_cam import hires_cam
+    from cnncli.interpret.hires_cam import hires_cam
     from cnncli.nn.state_dict import load_network
 
     network = load_network(seen.checkpoint)

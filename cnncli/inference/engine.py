@@ -6,11 +6,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.architecture import describe
 from cnncli.checkpoint import Checkpoint
 from cnncli.errors import UsageError
 from cnncli.inference.doubt import Doubt
-from cnncli.inference.numpy_engine import NumpyEngine
+from cnncli.inference.numpy_engine import NumpyEngine, multiply_adds
 
 Array = NDArray[np.float32]
 
@@ -156,7 +155,5 @@ def doubt_of(checkpoint: Checkpoint) -> Doubt | None:
 
 
 def _is_small(checkpoint: Checkpoint, count: int) -> bool:
-    if checkpoint.model.name != "simple":
-        return False
-    work = count * sum(layer.multiply_adds for layer in describe(checkpoint.model))
-    return work <= NUMPY_AT_MOST
+    simple = checkpoint.model.name == "simple"
+    return simple and count * multiply_adds(checkpoint.model) <= NUMPY_AT_MOST

@@ -5,7 +5,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.checkpoint import Checkpoint
+from cnncli.checkpoint import Checkpoint, simple_shapes
+from cnncli.config import ModelConfig
 from cnncli.errors import DeviceError
 from cnncli.ops import max_pool2d
 
@@ -109,6 +110,19 @@ class NumpyEngine:
         if held is None or held.size < size:
             held = self._scratch[name] = np.empty(size, np.float32)
         return held[:size].reshape(shape)
+
+
+def multiply_adds(model: ModelConfig) -> int:
+    """Return the multiplications of a weight and an input for one picture.
+
+    >>> multiply_adds(ModelConfig())
+    1218048
+    """
+    pixels = model.height * model.width
+    quarter = (model.height // 2) * (model.width // 2)
+    places = {"conv1.weight": pixels, "conv2.weight": quarter, "fc1.weight": 1, "fc2.weight": 1}
+    shapes = simple_shapes(model)
+    return sum(prod(shapes[name]) * count for name, count in places.items())
 
 
 def _as_matrix(weight: Array) -> Array:

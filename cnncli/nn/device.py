@@ -1,9 +1,11 @@
 """Where to compute, and with which numbers."""
 
 import torch
+from torch import nn
 
-from cnncli.config import ModelName, PrecisionName
+from cnncli.config import PrecisionName
 from cnncli.errors import DeviceError
+from cnncli.nn.networks import entry_of
 
 # Pictures of a thread's part of a batch. SimpleCNN learns from two parts of fewer no faster than
 # from one of both (batches of 64: 10 % slower). DeepCNN normalises each part by its own statistics,
@@ -60,8 +62,11 @@ def has_fast_bf16(device: torch.device) -> bool:
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)
 
 
-def use_bf16(precision: PrecisionName, device: torch.device) -> bool:
+def use_bf16(precision: PrecisionName, device: torch.device, network: nn.Module) -> bool:
     """Tell whether layers shall compute in bfloat16.
+
+    Kernels that see one map each gain nothing from bfloat16's matrix instructions: on one core of
+    a processor that has them, MobileNetV3-Small learns 2 to 5 times as fast in float32.
 
     Raises
     ------
@@ -70,22 +75,13 @@ def use_bf16(precision: PrecisionName, device: torch.device) -> bool:
     """
     if precision == "bf16" and device.type == "mps":
         raise DeviceError("--precision bf16 does not work on mps; use --precision fp32")
-    return precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
+    convolutions = (part for part in network.modules() if isinstance(part, nn.Conv2d))
+    depthwise = any(1 < part.groups == part.in_channels for part in convolutions)
+    suits = has_fast_bf16(device) and not (depthwise and device.type == "cpu")
+    return precision == "bf16" or (precision == "auto" and suits)
 
 
-def precision_for(
-    model: ModelName, precision: PrecisionName, device: torch.device
-) -> PrecisionName:
-    """Return the precision that suits a network, where the choice is left open.
-
-    Kernels that see one map each gain nothing from bfloat16's matrix instructions: on one core of
-    a processor that has them, MobileNetV3-Small learns 2 to 5 times as fast in float32.
-    """
-    depthwise = model == "mobilenet_v3_small"
-    return "fp32" if precision == "auto" and depthwise and device.type == "cpu" else precision
-
-
-def claim_threads(device: torch.device, model: ModelName, batch: int, processes: int) -> int:
+def claim_threads(device: torch.device, model: str, batch: int, processes: int) -> int:
     """Return how many threads shall share out each batch, and tell torch how many each may have.
 
     Parameters
@@ -93,16 +89,17 @@ def claim_threads(device: torch.device, model: ModelName, batch: int, processes:
     device
         Only the CPU is shared out.
     model
-        ``"simple"`` and ``"deep"`` are shared, in parts of :data:`LEAST_PART` pictures or more.
-        The operations of ``"simple"`` are too small to be shared out too.
+        Name of the network; the registry says whether its batches are shared out, in parts of
+        :data:`LEAST_PART` pictures or more, and whether its operations are too small for that.
     batch
         Pictures of it.
     processes
         That train together; each has its own part of every batch already.
     """
-    if device.type != "cpu" or model not in ("simple", "deep") or processes > 1:
+    entry = entry_of(model)
+    if device.type != "cpu" or not entry.replicas or processes > 1:
         return 1
     threads = torch.get_num_threads()
     workers = max(1, min(threads, batch // LEAST_PART))
-    torch.set_num_threads(1 if model == "simple" else threads // workers)
+    torch.set_num_threads(1 if entry.tiny else threads // workers)
     return workers

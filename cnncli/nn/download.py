@@ -38,7 +38,7 @@ def download(source: IdxSource, root: Path) -> None:
     """
     advice = f"put its four IDX files into {source.download_folder(root)}"
     class_name, arguments = source.torchvision
-    dataset = getattr(_torchvision(advice), class_name)
+    dataset = getattr(import_torchvision(advice).datasets, class_name)
     with attempt(source.name, _addresses(dataset), root, advice):
         dataset(root, download=True, **arguments)
 
@@ -63,20 +63,28 @@ def download_archive(name: str, url: str, md5: str, root: Path, folder: str) -> 
         As :func:`download` does.
     """
     advice = f"unpack {url} so that {root / folder} exists"
-    utilities = _torchvision(advice).utils
+    utilities = import_torchvision(advice).datasets.utils
     with attempt(name, [url], root, advice):
         utilities.download_and_extract_archive(url, str(root), md5=md5)
 
 
-def _torchvision(advice: str) -> Any:
+def import_torchvision(advice: str) -> Any:
+    """Return torchvision, which fails to load where it and torch do not match.
+
+    Raises
+    ------
+    DataError
+        If it does not work here; `advice` says how to go on without it.
+    """
     try:
-        from torchvision import datasets
+        import torchvision
+        import torchvision.datasets
     except (ImportError, OSError, RuntimeError) as error:
         raise DataError(
             f"torchvision does not work here ({error}); install the pair again with "
             f"pip install --upgrade torch torchvision, or {advice}"
         ) from error
-    return datasets
+    return torchvision
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """Batch normalisation that survives a last batch of one picture."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,19 +19,3 @@ class BatchNorm(nn.BatchNorm2d):
             )
         normal: Tensor = super().forward(maps)
         return normal
-
-
-@torch.no_grad()
-def start_as_published(network: nn.Module) -> None:
-    """Draw the convolutions' first weights for ReLU, by what comes out (He et al. 2015).
-
-    Parameters
-    ----------
-    network
-        Its convolutions are changed; a bias becomes 0.
-    """
-    for part in network.modules():
-        if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)

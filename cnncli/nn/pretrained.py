@@ -1,64 +1,18 @@
-"""Weights that others learned from ImageNet, as a start: from this machine, or downloaded once."""
+"""Weights that others trained as a start: all but the last layer, for any input channels."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
-import torch
 from torch import Tensor, nn
-from torch.hub import download_url_to_file, get_dir
 
-from cnncli.architecture import describe, tensor_shapes
-from cnncli.config import IMAGENET_MEAN, IMAGENET_STD, ModelConfig, ModelName, Preprocessing
+from cnncli.config import IMAGENET_MEAN, IMAGENET_STD, ModelConfig, Preprocessing
 from cnncli.errors import DataError
-from cnncli.nn.download import attempt
-
-# torchvision's IMAGENET1K_V1; a name ends with the start of the file's SHA-256.
-URLS: dict[ModelName, str] = {
-    "resnet18": "https://download.pytorch.org/models/resnet18-f37072fd.pth",
-    "mobilenet_v3_small": "https://download.pytorch.org/models/mobilenet_v3_small-047dcff4.pth",
-}
-
-
-def file_name(name: ModelName) -> str:
-    """Return what torchvision calls the file of a network's ImageNet weights."""
-    return URLS[name].rpartition("/")[2]
-
-
-def fetch(name: ModelName) -> dict[str, Tensor]:
-    """Return torchvision's ImageNet weights of a network.
-
-    They lie where torchvision keeps them, too; what is not there is downloaded and its hash
-    compared. Only tensors are read: a file cannot run code.
-
-    Parameters
-    ----------
-    name
-        A key of `URLS`.
-
-    Raises
-    ------
-    DataError
-        If they are not here and cannot be had, or the file is damaged.
-    """
-    folder, file = Path(get_dir(), "checkpoints"), file_name(name)
-    path, what = folder / file, f"{file}, the ImageNet weights of {name},"
-    advice = f"put {URLS[name]} into {folder}, or train without --pretrained"
-    if not path.exists():
-        with attempt(what, [URLS[name]], folder, advice):
-            digest = path.stem.rpartition("-")[2]
-            download_url_to_file(URLS[name], str(path), hash_prefix=digest, progress=False)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {str(key): value for key, value in state.items()}
-    except Exception as error:  # torch raises many kinds, with many lines, for a broken file
-        raise DataError(f"{path} is damaged; remove it to download it again") from error
 
 
 def start_from(
     state: Mapping[str, Tensor], networks: Iterable[nn.Module], config: ModelConfig
 ) -> None:
-    """Give networks the weights that others learned, all but the last layer's.
+    """Give networks the weights that others trained, all but the last layer's.
 
     Where the pictures are grey, the first kernels for red, green and blue are summed: a grey
     picture is one with three equal channels, and so the first maps are what they would be there.
@@ -66,31 +20,39 @@ def start_from(
     Parameters
     ----------
     state
-        State dict for pictures in colour and any classes, as :func:`fetch` returns it.
+        State dict for pictures in colour and any classes, as
+        :func:`cnncli.nn.networks.pretrained_state` returns it.
     networks
-        Of the architecture; changed in place.
+        Of one kind; changed in place.
     config
-        The architecture.
+        What they were made from.
 
     Raises
     ------
     DataError
         If the state is another network's.
     """
-    shapes = tensor_shapes(config)
-    first, last = next(iter(shapes)), f"{describe(config)[-1].name}."
-    try:
-        kept = {name: state[name] for name in shapes if not name.startswith(last)}
-        if config.in_channels != kept[first].shape[1]:
-            whole = kept[first].sum(1, keepdim=True) / config.in_channels
-            kept[first] = whole.repeat(1, config.in_channels, 1, 1)
-        for network in networks:
-            network.load_state_dict(network.state_dict() | kept)
-    except (KeyError, RuntimeError, AttributeError) as error:
-        raise DataError(
-            f"the weights to start from are not those of {config.name}; "
-            f"remove {file_name(config.name)} to download it again"
-        ) from error
+    for network in networks:
+        own = network.state_dict()
+        first = next(name for name, tensor in own.items() if tensor.ndim == 4)
+        taken = {name for name in own if not name.startswith(head_of(network))}
+        try:
+            kept = {name: state[name] for name in taken if own[name].is_floating_point()}
+            if kept[first].shape[1] != config.in_channels:
+                whole = kept[first].sum(1, keepdim=True) / config.in_channels
+                kept[first] = whole.repeat(1, config.in_channels, 1, 1)
+            network.load_state_dict(own | kept)
+        except (KeyError, RuntimeError, AttributeError) as error:
+            raise DataError(
+                f"the weights to start from are not those of {config.name} for pictures of "
+                f"{config.width}x{config.height}; try --image-size 224, or leave out --pretrained"
+            ) from error
+
+
+def head_of(network: nn.Module) -> str:
+    """Return the start of the names of the last layer's tensors, ``"fc."`` of a ResNet."""
+    kinds = nn.Linear | nn.Conv2d
+    return [f"{name}." for name, part in network.named_modules() if isinstance(part, kinds)][-1]
 
 
 def as_imagenet(preprocessing: Preprocessing) -> Preprocessing:

@@ -13,7 +13,7 @@ from torch import Tensor
 from cnncli.checkpoint import Checkpoint
 from cnncli.files import atomic_write
 from cnncli.nn.evaluation import Metrics
-from cnncli.nn.pretrained import file_name
+from cnncli.nn.layer_table import layer_table
 from cnncli.nn.state_dict import to_arrays
 from cnncli.nn.training import EpochReport, TrainingRun
 
@@ -41,12 +41,13 @@ def to_checkpoint(
     command
         The command line.
     pretrained
-        Whether the run began with the weights of :mod:`cnncli.nn.pretrained`.
+        Whether the run began with weights that others trained.
     """
     data, card = run.data, _card(run, test, command)
     if pretrained:
-        card["started_from"] = f"{file_name(run.model.name)}, learned from ImageNet"
-    return Checkpoint(run.model, data.classes, data.preprocessing, to_arrays(weights), card)
+        card["started_from"] = f"ImageNet weights of {run.model.name}"
+    layers = layer_table(run.network, run.model)
+    return Checkpoint(run.model, data.classes, data.preprocessing, to_arrays(weights), card, layers)
 
 
 def _card(run: TrainingRun, test: Metrics | None, command: str) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from cnncli.checkpoint import (
     plain_checkpoint,
 )
 from cnncli.errors import CheckpointError
-from cnncli.nn.models import build_model
+from cnncli.layers import Layer
+from cnncli.nn.layer_table import layer_table
+from cnncli.nn.networks import build_network
 
 
 def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
@@ -30,15 +32,42 @@ def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
     }
 
 
+def to_shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the floating-point tensors of a state dict."""
+    return {name: tuple(t.shape) for name, t in tensors.items() if t.is_floating_point()}
+
+
 def load_network(checkpoint: Checkpoint) -> nn.Module:
-    """Build a checkpoint's network with its weights, on the CPU, in evaluation mode."""
-    network = build_model(checkpoint.model)
+    """Build a checkpoint's network with its weights, on the CPU, in evaluation mode.
+
+    Raises
+    ------
+    UsageError, ShapeError
+        If no network has the name that it gives, or takes pictures of its size.
+    CheckpointError
+        If its tensors are not that network's.
+    """
+    with torch.device("meta"):  # takes no memory: a file may name any sizes
+        expected = to_shapes(build_network(checkpoint.model).state_dict())
+    found = {name: array.shape for name, array in checkpoint.tensors.items()}
+    if expected != found:
+        names = sorted({n for n in {*expected, *found} if expected.get(n) != found.get(n)})
+        raise CheckpointError(
+            f"the weights are not those of {checkpoint.model.name}: other shapes of "
+            f"{', '.join(names)[:200]}; name another file"
+        )
+    network = build_network(checkpoint.model)
     # What a checkpoint leaves out (batch norm's step counters) stays as built.
     state = network.state_dict() | {
         name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()
     }
     network.load_state_dict(state)
     return network.eval()
+
+
+def layers_of(checkpoint: Checkpoint) -> tuple[Layer, ...]:
+    """Return the table that a checkpoint brings; one without it is run to make it."""
+    return checkpoint.layers or layer_table(load_network(checkpoint), checkpoint.model)
 
 
 def read_state_dict(path: Path) -> Checkpoint:

@@ -30,7 +30,7 @@ _MOST_OUTPUTS = 32  # of one row of named outputs; more are drawn as plain units
 
 
 class Stage(Protocol):
-    """What is drawn of one step: see :class:`cnncli.inside.activations.Stage`."""
+    """What is drawn of one step: see :class:`cnncli.interpret.feature_maps.Stage`."""
 
     @property
     def name(self) -> str:

@@ -2,10 +2,11 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
-from cnncli.architecture import Layer, Shape
 from cnncli.config import ModelConfig
+from cnncli.layers import Layer, Shape
 from cnncli.show.text import printable
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def summary_table(
     Parameters
     ----------
     config, layers
-        The network and :func:`cnncli.architecture.describe` of it.
+        The network and :func:`cnncli.nn.layer_table.layer_table` of it.
     boxed
         Draw lines around header and sum; False for a pipe.
     width
@@ -121,7 +122,7 @@ def comparison(config: ModelConfig, layers: Sequence[Layer]) -> list[str]:
     Parameters
     ----------
     config, layers
-        The network and :func:`cnncli.architecture.describe` of it.
+        The network and :func:`cnncli.nn.layer_table.layer_table` of it.
 
     Returns
     -------
@@ -130,33 +131,28 @@ def comparison(config: ModelConfig, layers: Sequence[Layer]) -> list[str]:
 
     Examples
     --------
-    >>> from cnncli.architecture import describe
-    >>> lines = comparison(ModelConfig(), describe(ModelConfig()))
-    >>> "784 x 128 = 100,352" in lines[0]
+    >>> conv = Layer("conv1", "3x3 convolution", (16, 28, 28), {"conv1.weight": (16, 1, 3, 3)})
+    >>> "784 x 128 = 100,352" in comparison(ModelConfig(), [conv, Layer("fc1", "", (128,))])[0]
     True
     """
     convolution = next((layer for layer in layers if len(layer.output) == 3), None)
     dense = next((layer for layer in layers if len(layer.output) == 1), None)
-    if convolution is None or dense is None or not convolution.tensors:
+    kernels = (
+        [shape for shape in convolution.tensors.values() if len(shape) == 4] if convolution else []
+    )
+    if convolution is None or dense is None or not kernels:
         return []
     pixels = config.in_channels * config.height * config.width
-    units, values = dense.output[0], _product(convolution.output)
-    weights = next(shape for shape in convolution.tensors.values() if len(shape) == 4)
+    units, values = dense.output[0], prod(convolution.output)
+    weights = kernels[0]
     return [
         f"A fully connected layer of {units} units on the {pixels:,} input values has "
         f"{pixels:,} x {units} = {pixels * units:,} weights.",
-        f"{convolution.name} has {size_text(weights)} = {_product(weights):,}, used at every "
-        f"place of the picture: {share(pixels * units, _product(weights)):,.0f} times fewer.",
+        f"{convolution.name} has {size_text(weights)} = {prod(weights):,}, used at every "
+        f"place of the picture: {share(pixels * units, prod(weights)):,.0f} times fewer.",
         f"Fully connected, {convolution.name}'s {values:,} outputs would take "
         f"{pixels:,} x {values:,} = {pixels * values:,} weights.",
     ]
-
-
-def _product(shape: Shape) -> int:
-    result = 1
-    for size in shape:
-        result *= size
-    return result
 
 
 def card_lines(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -204,7 +200,7 @@ def show_summary(
     console
         Where to print; what is no terminal gets plain text of any width.
     config, layers
-        The network and :func:`cnncli.architecture.describe` of it.
+        The network and :func:`cnncli.nn.layer_table.layer_table` of it.
     facts, card
         What is known of the file (path, classes, …), and what its maker wrote into it.
     """

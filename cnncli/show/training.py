@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from cnncli.architecture import Layer
+from cnncli.layers import Layer
 from cnncli.show.console import notice, stderr_console
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def network_table(layers: Sequence[Layer], title: str) -> "Table":
     Parameters
     ----------
     layers
-        As :func:`cnncli.architecture.describe` gives them.
+        As func:`cnncli.nn.layer_table.layer_table` gives them.
     title
         Shown above.
     """

@@ -10,7 +10,7 @@ import torch
 
 from cnncli.commands.demo import STEPS
 from cnncli.images import read_picture, to_uint8_grey
-from cnncli.inside.shifts import shift_changes
+from cnncli.interpret.shifts import shift_changes
 from cnncli.resources import sample_image
 from tests.conftest import CliRunner
 

@@ -12,7 +12,7 @@ from cnncli.checkpoint import read_checkpoint, write_checkpoint
 from cnncli.config import ModelConfig
 from cnncli.images import read_picture
 from cnncli.inference import load_engine
-from cnncli.inside.activations import activations, convolve_maps
+from cnncli.interpret.feature_maps import activations, convolve_maps
 from cnncli.nn.state_dict import load_network
 from cnncli.ops import correlate2d
 from cnncli.resources import sample_image, shipped_weights

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnncli.architecture import describe, tensor_shapes
 from cnncli.checkpoint import Checkpoint, write_checkpoint
-from cnncli.config import ModelConfig, ModelName, Preprocessing
-from cnncli.nn.models import build_model
+from cnncli.config import ModelConfig, Preprocessing
+from cnncli.nn.networks import build_network
 from tests.conftest import CliRunner
+from tests.networks import describe, tensor_shapes
 
 SIZES = [
     ModelConfig(),
@@ -46,7 +46,7 @@ def random_checkpoint(path: Path, config: ModelConfig, **card: object) -> Path:
 
 @pytest.mark.parametrize("config", [*SIZES, DEEP, *TORCHVISIONS], ids=str)
 def test_parameters_and_multiply_adds_equal_torchs_counts(config: ModelConfig) -> None:
-    network, layers = build_model(config).eval(), describe(config)
+    network, layers = build_network(config).eval(), describe(config)
     own = {name: p.numel() for name, p in network.named_parameters()}
     for layer in layers:
         assert layer.parameters == sum(own.get(name, 0) for name in layer.tensors)
@@ -63,10 +63,10 @@ def test_parameters_and_multiply_adds_equal_torchs_counts(config: ModelConfig) -
 
 @pytest.mark.parametrize("config", [ModelConfig(), DEEP], ids=str)
 def test_receptive_fields_are_what_a_change_of_one_pixel_reaches(config: ModelConfig) -> None:
-    network = build_model(config).eval().requires_grad_(False)
+    network = build_network(config).eval().requires_grad_(False)
     for parameter in network.parameters():
         parameter.abs_()  # more light in makes more light out, everywhere: nothing hides a pixel
-    layers = [layer for layer in describe(config) if layer.has_part]
+    layers = [layer for layer in describe(config) if layer.part]
     middles: list[torch.Tensor] = []
 
     def note(_part: object, _in: object, out: torch.Tensor) -> None:
@@ -91,7 +91,7 @@ def test_receptive_fields_are_what_a_change_of_one_pixel_reaches(config: ModelCo
 
 def test_the_receptive_fields_of_resnet18_are_where_gradients_reach() -> None:
     strip = ModelConfig("resnet18", in_channels=1, height=17, width=480, num_classes=2)
-    network = build_model(strip).double().eval()
+    network = build_network(strip).double().eval()
     for parameter in network.parameters():
         parameter.data.abs_()  # nothing cancels, and no ReLU hides a path
     network.maxpool = torch.nn.AvgPool2d(3, 2, padding=1)  # the same windows; all of each counts
@@ -116,9 +116,9 @@ def test_the_receptive_fields_of_resnet18_are_where_gradients_reach() -> None:
 
 def test_squeezing_lets_every_value_of_mobilenet_see_everything() -> None:
     config = ModelConfig("mobilenet_v3_small", in_channels=1, height=200, width=200)
-    network = build_model(config).eval()
-    layers = [layer for layer in describe(config) if layer.has_part]
-    assert [layer.receptive_field for layer in layers] == [3] + [0] * 14
+    network = build_network(config).eval()
+    layers = [layer for layer in describe(config) if layer.part]
+    assert [layer.receptive_field for layer in layers] == [3] + [0] * 15
     first: list[torch.Tensor] = []
     network.get_submodule("features.1").register_forward_hook(
         lambda _part, _in, out: first.append(out)
@@ -133,7 +133,7 @@ def test_squeezing_lets_every_value_of_mobilenet_see_everything() -> None:
     ("name", "parameters", "multiply_adds"),
     [("resnet18", 11_689_512, 1_814_073_344), ("mobilenet_v3_small", 2_542_856, 56_510_400)],
 )
-def test_published_sizes(name: ModelName, parameters: int, multiply_adds: int) -> None:
+def test_published_sizes(name: str, parameters: int, multiply_adds: int) -> None:
     layers = describe(ModelConfig(name, in_channels=3, height=224, width=224, num_classes=1000))
     assert sum(layer.parameters for layer in layers) == parameters
     assert sum(layer.multiply_adds for layer in layers) == multiply_adds
@@ -144,7 +144,8 @@ def test_a_network_of_blocks_is_shown(cli: CliRunner, tmp_path: Path) -> None:
     run = cli("summary", path)
     assert run.returncode == 0, run.stderr
     assert re.search(
-        r"features\.9 +288 maps, 5x5 on each, squeeze and excite, 1x1 to 96 +96x2x3 ", run.stdout
+        r"features\.9 +1x1 convolution \(4 times\), 5x5 convolution of each map, .* +96x2x3 ",
+        run.stdout,
     )
     assert "network  mobilenet_v3_small" in run.stdout
 

@@ -10,7 +10,7 @@ import torch
 from cnncli.checkpoint import read_checkpoint
 from cnncli.config import FINE_TUNING_LR, IMAGENET_MEAN, ModelConfig
 from cnncli.images import Picture, write_picture
-from cnncli.nn.models import build_model
+from cnncli.nn.networks import build_network
 from tests.conftest import CliRunner
 from tests.nn.test_datasets import picture_folder, write_idx
 
@@ -89,7 +89,7 @@ def small_photographs(root: Path) -> Path:
 def test_torchvisions_networks_learn_from_imagenets_weights(cli: CliRunner, tmp_path: Path) -> None:
     folder, hub = small_photographs(tmp_path / "pictures"), tmp_path / "hub" / "checkpoints"
     hub.mkdir(parents=True)
-    learned = build_model(ModelConfig("mobilenet_v3_small", 3, 32, 32, 1000)).state_dict()
+    learned = build_network(ModelConfig("mobilenet_v3_small", 3, 32, 32, 1000)).state_dict()
     torch.save(learned, hub / "mobilenet_v3_small-047dcff4.pth")
     arguments = ("--data", folder, "--model", "mobilenet_v3_small", "--pretrained")
     # 32 pictures to learn from: a batch of 31, and one of a single picture.
@@ -98,7 +98,7 @@ def test_torchvisions_networks_learn_from_imagenets_weights(cli: CliRunner, tmp_
     assert run.returncode == 0, run.stderr
     saved = read_checkpoint(tmp_path / "weights" / "last.safetensors")
     assert saved.preprocessing.mean == IMAGENET_MEAN
-    assert saved.card["started_from"] == "mobilenet_v3_small-047dcff4.pth, learned from ImageNet"
+    assert saved.card["started_from"] == "ImageNet weights of mobilenet_v3_small"
     assert saved.card["recipe"]["lr"] == FINE_TUNING_LR
     assert saved.card["training_pictures"] == 32
     picture = folder / "test" / "above" / "0.png"
@@ -124,6 +124,11 @@ def test_a_folder_of_idx_files(cli: CliRunner, tmp_path: Path) -> None:
         (["--data", "no-such-folder"], 1, "--data no-such-folder is neither a folder nor"),
         (["--data", "digits", "--device", "warp"], 1, "device 'warp' is unknown"),
         (["--data", "."], 1, "has pictures of 0 classes"),
+        (
+            ["--data", "digits", "--model", "resnet19"],
+            2,
+            "'resnet19' is unknown; the nearest",
+        ),
         (["--data", "digits", "--pretrained"], 2, "--pretrained has no weights for --model simple"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -145,7 +150,7 @@ def test_pictures_that_are_too_small_for_a_network_are_one_line(
     folder = picture_folder(tmp_path / "pictures", {"train": 8})
     run = cli("train", "--data", folder, "--model", "resnet18", "-q")
     assert run.returncode == 1
-    assert "12x12 pixels are too few for resnet18, which halves them five times; use" in run.stderr
+    assert "12x12 pixels are too few for resnet18; use 17x17 or more" in run.stderr
     assert "error: " in run.stderr
     assert run.stdout == ""
 

@@ -12,18 +12,19 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cnncli.checkpoint import read_checkpoint
-from cnncli.config import PRETRAINED, ModelConfig, ModelName
+from cnncli.config import ModelConfig
 from cnncli.errors import DeviceError, UsageError
 from cnncli.images import read_picture
 from cnncli.inference import load_engine
-from cnncli.inside.occlusion import occlusion, patches, strongest_window
-from cnncli.nn.hires_cam import hires_cam
-from cnncli.nn.models import build_model
+from cnncli.interpret.hires_cam import hires_cam
+from cnncli.interpret.occlusion import occlusion, patches, strongest_window
+from cnncli.nn.networks import build_network
 from cnncli.nn.state_dict import load_network
 from cnncli.preprocess import prepare, to_network_input
 from cnncli.resources import sample_image, shipped_weights
 from tests.cli.test_summary import SIZES, random_checkpoint
 from tests.conftest import CliRunner
+from tests.networks import TORCHVISIONS
 
 DIGIT = sample_image("digit-7-pen.jpg")
 BLACK = np.zeros(1, np.float32)
@@ -117,11 +118,11 @@ def test_the_dense_part_alone_has_no_maps() -> None:
         hires_cam(dense, np.zeros((1, 2, 4), np.float32), 1, BLACK)
 
 
-@pytest.mark.parametrize("name", PRETRAINED)
-def test_maps_of_one_value_tell_no_places(name: ModelName) -> None:
+@pytest.mark.parametrize("name", TORCHVISIONS)
+def test_maps_of_one_value_tell_no_places(name: str) -> None:
     black = np.zeros(3, np.float32)
     draw = np.random.default_rng(0)
-    network = build_model(ModelConfig(name, 3, 64, 64, 4)).eval()
+    network = build_network(ModelConfig(name, 3, 64, 64, 4)).eval()
     image = draw.normal(size=(3, 64, 64)).astype(np.float32)
     assert hires_cam(network, image, 1, black).shape == (64, 64)
     with pytest.raises(

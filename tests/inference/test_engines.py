@@ -9,19 +9,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnncli.architecture import tensor_shapes
 from cnncli.checkpoint import Checkpoint, read_checkpoint
-from cnncli.config import PRETRAINED, ModelConfig, ModelName, Preprocessing
+from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import DeviceError, UsageError
 from cnncli.images import read_picture
 from cnncli.inference import load_engine, softmax
 from cnncli.inference.numpy_engine import NumpyEngine
 from cnncli.preprocess import prepare, to_network_input
 from cnncli.resources import sample_image, shipped_weights
+from tests.networks import TORCHVISIONS, tensor_shapes
 
 
 def random_checkpoint(
-    channels: int, height: int, width: int, classes: int, name: ModelName = "simple"
+    channels: int, height: int, width: int, classes: int, name: str = "simple"
 ) -> Checkpoint:
     random = np.random.default_rng(height * width + classes)
     model = ModelConfig(name, channels, height, width, classes)
@@ -100,8 +100,8 @@ def test_numpy_refuses_what_it_cannot_run_in_one_line() -> None:
         load_engine(other, "numpy")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", PRETRAINED)
-def test_other_networks_are_left_to_torch(name: ModelName, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", TORCHVISIONS)
+def test_other_networks_are_left_to_torch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = random_checkpoint(3, 40, 33, 4, name)
     with pytest.raises(DeviceError, match=f"cannot run the model '{name}'; use --engine torch"):
         load_engine(checkpoint, "numpy")

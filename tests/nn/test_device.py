@@ -2,14 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
-from cnncli.config import ModelName
 from cnncli.errors import DeviceError
 from cnncli.nn.device import (
     claim_threads,
     has_fast_bf16,
     pick_device,
-    precision_for,
     use_bf16,
 )
 
@@ -33,21 +32,25 @@ def test_other_devices_are_refused(name: str, message: str) -> None:
 
 
 def test_precision() -> None:
-    cpu = torch.device("cpu")
-    assert use_bf16("bf16", cpu)
-    assert not use_bf16("fp32", cpu)
-    assert use_bf16("auto", cpu) == has_fast_bf16(cpu)
+    cpu, plain = torch.device("cpu"), nn.Conv2d(8, 8, 3)
+    assert use_bf16("bf16", cpu, plain)
+    assert not use_bf16("fp32", cpu, plain)
+    assert use_bf16("auto", cpu, plain) == has_fast_bf16(cpu)
     assert not has_fast_bf16(torch.device("mps"))
     with pytest.raises(DeviceError, match="--precision fp32"):
-        use_bf16("bf16", torch.device("mps"))
+        use_bf16("bf16", torch.device("mps"), plain)
 
 
-def test_kernels_of_one_map_are_learned_in_float32_on_a_cpu() -> None:
+def test_kernels_of_one_map_are_learned_in_float32_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cnncli.nn.device.has_fast_bf16", lambda _device: True)
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert precision_for("mobilenet_v3_small", "auto", cpu) == "fp32"
-    assert precision_for("mobilenet_v3_small", "auto", gpu) == "auto"
-    assert precision_for("mobilenet_v3_small", "bf16", cpu) == "bf16"
-    assert precision_for("resnet18", "auto", cpu) == "auto"
+    depthwise, plain = nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(1, 8, 3)
+    assert not use_bf16("auto", cpu, depthwise)
+    assert use_bf16("auto", gpu, depthwise)
+    assert use_bf16("bf16", cpu, depthwise)
+    assert use_bf16("auto", cpu, plain)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_kernels_of_one_map_are_learned_in_float32_on_a_cpu() -> None:
     ],
 )
 def test_threads_share_batches_as_the_network_allows(
-    model: ModelName, batch: int, processes: int, workers: int, each: int
+    model: str, batch: int, processes: int, workers: int, each: int
 ) -> None:
     before = torch.get_num_threads()
     try:

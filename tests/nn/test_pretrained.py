@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.hub import load_state_dict_from_url
 
-from cnncli.config import IMAGENET_MEAN, PRETRAINED, ModelConfig, ModelName, Preprocessing
-from cnncli.errors import DataError
-from cnncli.nn.models import build_model
-from cnncli.nn.pretrained import URLS, as_imagenet, fetch, file_name, start_from
+from cnncli.config import IMAGENET_MEAN, ModelConfig, Preprocessing
+from cnncli.errors import DataError, UsageError
+from cnncli.nn.networks import build_network, pretrained_state
+from cnncli.nn.pretrained import as_imagenet, start_from
+from tests.networks import TORCHVISIONS
 
 LAST = {"resnet18": "fc.", "mobilenet_v3_small": "classifier.3."}
 
@@ -25,35 +27,42 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def learned(name: ModelName) -> dict[str, Tensor]:
+def learned(name: str) -> dict[str, Tensor]:
     """Return a state dict as torchvision's files hold it."""
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        network = build_model(ModelConfig(name, 3, 32, 32, 1000))
+        network = build_network(ModelConfig(name, 3, 32, 32, 1000))
     network(torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(4)))
     return network.state_dict()
 
 
-def fresh(name: ModelName, channels: int) -> tuple[nn.Module, ModelConfig]:
+def fresh(name: str, channels: int) -> tuple[nn.Module, ModelConfig]:
     config = ModelConfig(name, channels, 32, 32, 7)
-    return build_model(config), config
+    return build_network(config), config
 
 
-def test_the_addresses_are_torchvisions() -> None:
+def url_of(name: str) -> str:
     from torchvision.models import get_model_weights
 
-    assert set(URLS) == set(PRETRAINED)
-    for name, url in URLS.items():
-        assert get_model_weights(name)["IMAGENET1K_V1"].url == url
+    return str(get_model_weights(name).DEFAULT.url)
 
 
-@pytest.mark.parametrize("name", PRETRAINED)
-def test_all_but_the_last_layer_is_taken_over(name: ModelName, hub: Path) -> None:
+def file_name(name: str) -> str:
+    return url_of(name).rpartition("/")[2]
+
+
+def test_the_lessons_network_has_none() -> None:
+    with pytest.raises(UsageError, match=r"no weights for --model simple; .* leave out --pretr"):
+        pretrained_state("simple")
+
+
+@pytest.mark.parametrize("name", TORCHVISIONS)
+def test_all_but_the_last_layer_is_taken_over(name: str, hub: Path) -> None:
     state = learned(name)
     torch.save(state, hub / file_name(name))
     network, config = fresh(name, 3)
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
-    start_from(fetch(name), [network], config)
+    start_from(pretrained_state(name), [network], config)
     for key, tensor in network.state_dict().items():
         if key.startswith(LAST[name]):
             assert torch.equal(tensor, before[key]), key
@@ -61,8 +70,8 @@ def test_all_but_the_last_layer_is_taken_over(name: ModelName, hub: Path) -> Non
             assert torch.equal(tensor, state[key]), key
 
 
-@pytest.mark.parametrize("name", PRETRAINED)
-def test_a_grey_picture_is_one_of_three_equal_channels(name: ModelName) -> None:
+@pytest.mark.parametrize("name", TORCHVISIONS)
+def test_a_grey_picture_is_one_of_three_equal_channels(name: str) -> None:
     state = learned(name)
     colour, config = fresh(name, 3)
     start_from(state, [colour], config)
@@ -86,26 +95,29 @@ def test_another_hash_is_no_download(hub: Path, monkeypatch: pytest.MonkeyPatch)
     # torch's own download, of a file that lies here: its hash is not the name's.
     source = hub.parent / "resnet18-f37072fd.pth"
     source.write_bytes(b"not these")
-    monkeypatch.setitem(URLS, "resnet18", source.as_uri())
     monkeypatch.setattr("cnncli.nn.download.reachable", lambda _addresses: True)
-    with pytest.raises(DataError, match=r"invalid hash value.*; put file:.* into .*checkpoints"):
-        fetch("resnet18")
+    monkeypatch.setattr(
+        "torchvision.models._api.load_state_dict_from_url",
+        lambda _url, **given: load_state_dict_from_url(source.as_uri(), **given),
+    )
+    with pytest.raises(DataError, match=r"invalid hash value.*; put https:.* into .*checkpoi"):
+        pretrained_state("resnet18")
     assert list(hub.iterdir()) == []
 
 
 def test_without_network_the_line_says_where_the_file_belongs(hub: Path) -> None:
     with pytest.raises(DataError) as caught:
-        fetch("resnet18")
+        pretrained_state("resnet18")
     assert str(caught.value) == (
         "resnet18-f37072fd.pth, the ImageNet weights of resnet18, is not on this machine and no "
-        f"mirror answers; put {URLS['resnet18']} into {hub}, or train without --pretrained"
+        f"mirror answers; put {url_of('resnet18')} into {hub}, or train without --pretrained"
     )
 
 
 SPOILT: dict[str, Callable[[Path], object]] = {
     "text": lambda path: path.write_text("hello"),
     "a list": lambda path: torch.save([1, 2], path),
-    "code": lambda path: torch.save(build_model(ModelConfig("resnet18", 3, 32, 32, 2)), path),
+    "code": lambda path: torch.save(build_network(ModelConfig("resnet18", 3, 32, 32, 2)), path),
 }
 
 
@@ -113,7 +125,7 @@ SPOILT: dict[str, Callable[[Path], object]] = {
 def test_a_damaged_file_is_one_line(kind: str, hub: Path) -> None:
     SPOILT[kind](hub / "resnet18-f37072fd.pth")
     with pytest.raises(DataError, match=r"is damaged; remove it to download it again") as caught:
-        fetch("resnet18")
+        pretrained_state("resnet18")
     assert "\n" not in str(caught.value)
 
 

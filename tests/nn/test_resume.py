@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cnncli.config import RECIPES, ModelConfig, ModelName
+from cnncli.config import RECIPES, ModelConfig
 from cnncli.errors import CheckpointError
 from cnncli.nn.datasets import DataSet, open_data
 from cnncli.nn.resume import read_state, restore, write_state
@@ -20,9 +20,7 @@ def digits() -> DataSet:
     return open_data("digits", Path()).split_validation(0.1, 0, limit=400)
 
 
-def start(
-    data: DataSet, recipe: str, model: ModelName = "simple", **changes: object
-) -> TrainingRun:
+def start(data: DataSet, recipe: str, model: str = "simple", **changes: object) -> TrainingRun:
     config = replace(RECIPES[recipe], **{"epochs": 3, "batch_size": 64, **changes})
     return TrainingRun(ModelConfig(model), data, config, torch.device("cpu"))
 
@@ -74,7 +72,7 @@ def test_bits_are_equal_wherever_it_stopped(
 
 
 @pytest.mark.parametrize("name", ["deep", "mobilenet_v3_small"])
-def test_batch_norm_comes_back_too(name: ModelName, digits: DataSet, tmp_path: Path) -> None:
+def test_batch_norm_comes_back_too(name: str, digits: DataSet, tmp_path: Path) -> None:
     small = replace(digits, train=digits.train.take(torch.arange(96)))
     whole = start(small, "fast", name, epochs=2)
     list(whole.epochs())

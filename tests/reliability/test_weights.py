@@ -265,10 +265,10 @@ def test_nothing_in_the_package_unpickles() -> None:
 def test_state_dicts_that_claim_too_much_are_refused(tmp_path: Path) -> None:
     import torch
 
-    from cnncli.nn.models import build_model
+    from cnncli.nn.networks import build_network
     from cnncli.nn.state_dict import read_state_dict
 
-    good = build_model(read_checkpoint(shipped_weights()).model).state_dict()
+    good = build_network(read_checkpoint(shipped_weights()).model).state_dict()
     wide = torch.zeros(1).expand(128, 32 * 400 * 400)  # 2.6 GB made of one stored number
     spoilt: dict[str, Any] = {
         "wide": {**good, "fc1.weight": wide},

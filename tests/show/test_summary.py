@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from cnncli.architecture import describe
 from cnncli.config import ModelConfig
 from cnncli.show.summary import comparison, show_summary
 from cnncli.show.text import printable
+from tests.networks import describe
 
 
 def _screen(width: int, *, terminal: bool = True) -> list[str]:

@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from cnncli.architecture import describe
 from cnncli.config import ModelConfig
 from cnncli.show.curves import draw_curves
 from cnncli.show.training import EpochTable, epoch_line, network_table
+from tests.networks import describe
 
 REPORT = {
     "epoch": 3,

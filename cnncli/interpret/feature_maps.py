@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.architecture import Layer, describe
 from cnncli.checkpoint import Checkpoint
 from cnncli.errors import CheckpointError, UsageError
 from cnncli.inference import softmax, temperature_of
@@ -95,27 +94,29 @@ def _simple(checkpoint: Checkpoint, image: Array) -> list[Stage]:
 
 
 def _hooked(checkpoint: Checkpoint, image: Array) -> list[Stage]:
-    from cnncli.nn.hooks import part_outputs
+    from cnncli.nn.layer_table import layer_table, part_outputs
     from cnncli.nn.state_dict import load_network
 
-    layers = [layer for layer in describe(checkpoint.model) if layer.has_part]
-    parts = dict.fromkeys(layer.part or layer.name for layer in layers)
-    outputs = part_outputs(load_network(checkpoint), image, parts)
+    network = load_network(checkpoint)
+    layers = [layer for layer in layer_table(network, checkpoint.model) if layer.part]
+    outputs = part_outputs(network, image, {layer.part for layer in layers})
     names = [layer.name for layer in layers]
     stages = []
-    for position, (layer, (_, maps)) in enumerate(zip(layers, outputs, strict=True)):
-        number = names[:position].count(layer.name) + 1 if names.count(layer.name) > 1 else ""
+    for position, layer in enumerate(layers):
+        maps = outputs[layer.part].pop(0)
         values = maps.reshape(-1) if maps.shape[1:] == (1, 1) else maps  # one value: a number
-        signed = bool(values.min() < 0)
-        kernels = _kernels(checkpoint, layer)
-        stages.append(Stage(f"{layer.name}{number}", layer.operation, values, signed, kernels))
+        number = names[:position].count(layer.name) + 1 if names.count(layer.name) > 1 else ""
+        kernels = [name for name, shape in layer.tensors.items() if len(shape) == 4]
+        stages.append(
+            Stage(
+                f"{layer.name}{number}",
+                layer.operation,
+                values,
+                bool(values.min() < 0),
+                checkpoint.tensors[kernels[0]] if len(kernels) == 1 else None,
+            )
+        )
     return stages
-
-
-def _kernels(checkpoint: Checkpoint, layer: Layer) -> Array | None:
-    """Return the kernels that make a layer's maps; None where several convolutions do."""
-    found = [name for name, shape in layer.tensors.items() if len(shape) == 4]
-    return checkpoint.tensors[found[0]] if len(found) == 1 else None
 
 
 def _probabilities(scores: Array, temperature: float) -> Stage:

@@ -14,16 +14,19 @@ Here the maps are counted from those of an empty picture. Otherwise bare paper, 
 not 0, stands out wherever its emptiness speaks for a class, and covering it changes nothing.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from cnncli.errors import DeviceError
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 
 def hires_cam(
-    network: nn.Module, image: NDArray[np.float32], index: int, fill: NDArray[np.float32]
+    network: "nn.Module", image: NDArray[np.float32], index: int, fill: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Weigh each place of the last maps by what the class gains there, and add the maps up.
 
@@ -51,6 +54,8 @@ def hires_cam(
     DeviceError
         If the network has no maps, or they tell no places.
     """
+    import torch
+
     picture = torch.from_numpy(image)
     empty = torch.from_numpy(fill)[:, None, None].expand_as(picture)
     with torch.enable_grad():
@@ -64,18 +69,20 @@ def hires_cam(
         )
     told = maps.detach()  # (2, K, h, w)
     heat = (gradient[0] * (told[0] - told[1])).sum(dim=0)
-    large = nn.functional.interpolate(
+    large = torch.nn.functional.interpolate(
         heat[None, None], size=image.shape[1:], mode="bilinear", align_corners=False
     )
     scaled: NDArray[np.float32] = large[0, 0].numpy()
     return scaled
 
 
-def _scores_and_last_maps(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+def _scores_and_last_maps(network: "nn.Module", images: "Tensor") -> "tuple[Tensor, Tensor]":
     """Return a network's scores ``(N, classes)`` and the last maps ``(N, K, h, w)`` before them."""
+    from torch import nn
+
     seen: list[Tensor] = []
 
-    def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def keep(_module: nn.Module, _inputs: "tuple[Tensor, ...]", output: "Tensor") -> None:
         if output.ndim == images.ndim:
             seen[:] = [output]
 
