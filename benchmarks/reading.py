@@ -1,9 +1,9 @@
 """Count how many pictures of each kind are read right, wrong without a flag, and flagged.
 
-Real pictures come from a folder of ZIP files, one a kind, named ``LABEL_NUMBER.ext`` in it (``none``
-where there is no digit): ``CNNCLI_STRANGERS``, or ``strangers`` beside the data of the tests. The
-others are made by the generators of ``tests/``. Every picture goes through the library as
-``cnncli predict`` sends it.
+Real pictures come from a folder of ZIP files, one a kind, each file in it named
+``LABEL_NUMBER.ext`` (``none`` where there is no digit): ``CNNCLI_STRANGERS``, or ``strangers``
+beside the data of the tests. The others are made by the generators of ``tests/``. Every picture
+goes through the library as ``cnncli predict`` sends it.
 
     python benchmarks/reading.py                      # all kinds
     python benchmarks/reading.py --every 5 semeion    # each fifth picture of one kind
@@ -28,12 +28,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # for tests/; an installed cnncli comes first
 
 from cnncli.checkpoint import read_checkpoint  # noqa: E402
-from cnncli.images import Picture, read_picture  # noqa: E402
+from cnncli.images import Picture  # noqa: E402
 from cnncli.inference import load_engine  # noqa: E402
 from cnncli.inference.predict import Prediction, Predictor  # noqa: E402
 from cnncli.nn.idx import read_idx  # noqa: E402
 from cnncli.resources import sample_image, shipped_weights  # noqa: E402
-from tests import nondigits, numbers, photographs  # noqa: E402
+from tests import handed, nondigits, numbers, photographs  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
 NONE = "none"
@@ -81,7 +81,9 @@ def strangers(every: int) -> dict[str, Callable[[], list[Example]]]:
 def mnist() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return MNIST's test set."""
     home = folder("CNNCLI_TEST_MNIST", "mnist")
-    return tuple(read_idx(home / f"t10k-{part}.gz") for part in ("images-idx3-ubyte", "labels-idx1-ubyte"))
+    return tuple(
+        read_idx(home / f"t10k-{part}.gz") for part in ("images-idx3-ubyte", "labels-idx1-ubyte")
+    )
 
 
 def photographs_of(manner: str, every: int) -> list[Example]:
@@ -109,6 +111,30 @@ def numbers_of(picture: Callable[..., NDArray[np.uint8]], count: int, every: int
     return found
 
 
+def handed_of(manner: str, number: int) -> list[Example]:
+    """Return digits as tests/handed.py makes them, of MNIST test digits."""
+    images, labels = mnist()
+    found = []
+    for index in range(number):
+        random = np.random.default_rng([13, index])
+        chosen = int(random.integers(len(images)))
+        shown = handed.MANNERS[manner](images[chosen], random)
+        found.append(Example(shown, str(handed.ONLY.get(manner, labels[chosen]))))
+    return found
+
+
+def displays(number: int) -> list[Example]:
+    """Return displays of 3 to 6 digits with a point, labelled with it."""
+    found = []
+    for index in range(number):
+        random = np.random.default_rng([17, index])
+        digits = "".join(map(str, random.integers(0, 10, random.integers(3, 7))))
+        point = int(random.integers(1, len(digits)))
+        text = f"{digits[:point]}.{digits[point:]}"
+        found.append(Example(numbers.display_picture(text, random), text))
+    return found
+
+
 def kinds(every: int) -> dict[str, Callable[[], list[Example]]]:
     """Return all kinds of pictures, made when they are asked for."""
     found = strangers(every)
@@ -123,15 +149,21 @@ def kinds(every: int) -> dict[str, Callable[[], list[Example]]]:
     ][::every]
     for name in ("letters", "shapes", "noise"):
         found[name] = lambda name=name: [
-            Example(p, NONE)
-            for p in getattr(nondigits, name)(300, np.random.default_rng(1))
+            Example(p, NONE) for p in getattr(nondigits, name)(300, np.random.default_rng(1))
         ][::every]
     photos = folder("CNNCLI_TEST_PHOTOS", "cifar10-sample")
     found["pieces of photographs"] = lambda: [
-        Example(p, NONE)
-        for p in nondigits.photograph_crops(photos, 300, np.random.default_rng(1))
+        Example(p, NONE) for p in nondigits.photograph_crops(photos, 300, np.random.default_rng(1))
     ][::every]
+    for manner in handed.MANNERS:
+        found[manner] = lambda manner=manner: handed_of(manner, 300)[::every]
+    found["empty cells"] = lambda: [
+        Example(handed.empty_cell(np.random.default_rng([3, number])), NONE)
+        for number in range(0, 300, every)
+    ]
     found["numbers"] = lambda: numbers_of(numbers.number_picture, 200, every)
+    found["touching numbers"] = lambda: numbers_of(numbers.touching_picture, 200, every)
+    found["displays"] = lambda: displays(100)[::every]
     return found
 
 
@@ -154,7 +186,9 @@ def _decoded(data: bytes) -> Picture:
     return _to_picture(open_image(io.BytesIO(data), "picture"), "picture")
 
 
-def count(predictor: Predictor, examples: list[Example], jobs: int) -> tuple[Count, list[Prediction]]:
+def count(
+    predictor: Predictor, examples: list[Example], jobs: int
+) -> tuple[Count, list[Prediction]]:
     """Predict the pictures of one kind, and count."""
     start = time.perf_counter()
     found = list(predict(predictor, examples, jobs))
@@ -162,7 +196,8 @@ def count(predictor: Predictor, examples: list[Example], jobs: int) -> tuple[Cou
     right = silent = flagged = 0
     for example, prediction in zip(examples, found, strict=True):
         flag = bool(prediction.warnings) or prediction.error is not None
-        good = flag if example.label == NONE else prediction.label == example.label
+        read = getattr(prediction, "text", None) if "." in example.label else prediction.label
+        good = flag if example.label == NONE else read == example.label
         right += good
         flagged += flag
         silent += not good and not flag

@@ -52,8 +52,8 @@ def flagged_one(_: Grey, random: Random) -> Grey:
     """Return a 1 with a flag, often with a foot, written by a pen or printed."""
     lean = random.uniform(-0.05, 0.3)
     flag = random.uniform(0.15, 0.5), random.uniform(0.12, 0.45)
-    top = np.array([0.5 + lean / 2, 0.0])
-    path = [[top + (-flag[0], flag[1]), top, (0.5 - lean / 2, 1.0)]]
+    top = 0.5 + lean / 2
+    path = [[(top - flag[0], flag[1]), (top, 0.0), (0.5 - lean / 2, 1.0)]]
     if random.random() < 0.5:
         foot = random.uniform(0.15, 0.35)
         path.append([(0.5 - lean / 2 - foot, 1.0), (0.5 - lean / 2 + foot, 1.0)])
@@ -116,7 +116,9 @@ def _written(strokes: list[list[tuple[float, float]]], random: Random) -> Grey:
         draw.line(path, fill=255, width=width, joint="curve")
         for x, y in path:
             draw.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=255)
-    return _inked(np.asarray(image.resize((side // 4, side // 4), Image.Resampling.BOX)) / 255, random)
+    return _inked(
+        np.asarray(image.resize((side // 4, side // 4), Image.Resampling.BOX)) / 255, random
+    )
 
 
 def _ruling(shape: tuple[int, int], random: Random) -> Array:
@@ -133,15 +135,16 @@ def _ruling(shape: tuple[int, int], random: Random) -> Array:
         distance = (across if side % 2 == 0 else far - 1 - across) + tilt * along
         line = np.clip(thick / 2 + 0.5 - abs(distance - depth), 0, 1)
         if random.random() < 0.2:  # a double line
-            line = np.maximum(line, np.clip(thick / 2 + 0.5 - abs(distance - depth + 2.5 * thick), 0, 1))
+            line = np.maximum(
+                line, np.clip(thick / 2 + 0.5 - abs(distance - depth + 2.5 * thick), 0, 1)
+            )
         ruling = np.maximum(ruling, line * random.uniform(0.7, 1))
     return ruling
 
 
 def _inked(ink: Array, random: Random, blur: float = 0.0) -> Grey:
     """Return ink in [0, 1] on paper that is lit unevenly, or light on dark."""
-    height, width = ink.shape
-    light = np.linspace(random.uniform(0.75, 1), 1, width)
+    light = np.linspace(random.uniform(0.75, 1), 1, ink.shape[1])
     if random.random() < 0.3:
         paper, pen = random.uniform(0.05, 0.3), random.uniform(0.75, 1)
     else:

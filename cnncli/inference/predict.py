@@ -16,9 +16,22 @@ from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import Engine
 from cnncli.inputs import STDIN
 from cnncli.pipeline import ordered_map
-from cnncli.preprocess import Box, Prepared, prepare, prepare_number, to_network_input
+from cnncli.preprocess import (
+    Box,
+    Number,
+    Pieces,
+    Prepared,
+    prepare_all,
+    prepare_number,
+    to_network_input,
+)
 
 CHUNK = 128  # pictures that go through the network together; also how late a result may come
+
+# What the network's confidence and its out-of-distribution score add to the evidence of a picture:
+# fitted together with the evidence's own weights (benchmarks/reading.py --fit).
+CONFIDENT, STRANGE = 5.0, 11.0
+SPLIT = 1.0  # what each digit more must gain where digits touch
 
 UNKNOWN = "unknown"
 UNFAMILIAR = "unfamiliar: it is unlike the pictures that the network has learned"
@@ -57,6 +70,8 @@ class Prediction:
         Of a number: its digits from left to right. Then `top` has one entry, the number.
     boxes
         Left, top, right, bottom of what was read, in pixels of the picture.
+    text
+        Of a number: its digits with decimal points, commas and minus signs where they are clear.
     """
 
     path: Path
@@ -68,6 +83,7 @@ class Prediction:
     doubt: float | None = None
     digits: tuple[Guess, ...] = ()
     boxes: tuple[Box, ...] = ()
+    text: str | None = None
 
     @property
     def label(self) -> str | None:
@@ -75,6 +91,24 @@ class Prediction:
         if not self.top:
             return None
         return self.top[0].label if self.known else UNKNOWN
+
+
+def _likelihood(part: Prepared, probabilities: NDArray[np.float32], ood: float | None) -> float:
+    """Return how likely a picture shows a digit, by what is around it and by the network."""
+    confidence = CONFIDENT * float(np.log(probabilities.max()))
+    return part.evidence + confidence - STRANGE * (ood or 0.0)
+
+
+def _best_way(pieces: Pieces, likelihood: Callable[[Prepared], float]) -> list[Prepared]:
+    """Return the likeliest digits of one object, from its first cut to its last one."""
+    ways: dict[int, tuple[float, list[Prepared]]] = {0: (0.0, [])}
+    for start, stop in sorted(pieces):
+        if start in ways:
+            part = max(pieces[start, stop], key=likelihood)
+            total = ways[start][0] + likelihood(part) - SPLIT
+            if stop not in ways or total > ways[stop][0]:
+                ways[stop] = total, [*ways[start][1], part]
+    return ways[max(ways)][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +159,12 @@ class Predictor:
             One an input, in order; a picture that cannot be read yields its error.
         """
 
-        def shown(path: Path) -> list[Prepared] | CnncliError:
+        def shown(path: Path) -> Number | CnncliError:
             try:
                 if self.numbers:
                     return prepare_number(read(path), self.checkpoint.preprocessing)
-                return [prepare(read(path), self.checkpoint.preprocessing, self.how)]
+                found = prepare_all(read(path), self.checkpoint.preprocessing, self.how)
+                return Number([{(0, 1): tuple(found)}])
             except Exception as error:  # one picture must not end the others, whatever it does
                 return failure_of("stdin" if path == STDIN else str(path), error)
 
@@ -137,21 +172,32 @@ class Predictor:
         while chunk := list(islice(results, CHUNK)):
             yield from self._classify(chunk)
 
-    def _classify(
-        self, chunk: Sequence[tuple[Path, list[Prepared] | CnncliError]]
-    ) -> Iterator[Prediction]:
-        parts = [part for _, found in chunk if isinstance(found, list) for part in found]
-        rows = iter(self._answers([part.pixels for part in parts]))
+    def _classify(self, chunk: Sequence[tuple[Path, Number | CnncliError]]) -> Iterator[Prediction]:
+        """Ask the network about all ways to read the pictures at once, and keep the likeliest."""
+        numbers = [found for _, found in chunk if isinstance(found, Number)]
+        parts = {id(part): part for found in numbers for part in found.parts()}
+        rows = self._answers([part.pixels for part in parts.values()])
+        answers = dict(zip(parts, rows, strict=True))
+
+        def likelihood(part: Prepared) -> float:
+            return _likelihood(part, *answers[id(part)])
+
         for path, found in chunk:
             if isinstance(found, CnncliError):
                 yield Prediction(path, error=found)
                 continue
-            read = [self._prediction(path, part, *next(rows)) for part in found]
-            yield self._number(path, read) if self.numbers else read[0]
+            best = [part for pieces in found.objects for part in _best_way(pieces, likelihood)]
+            read = [self._prediction(path, part, *answers[id(part)]) for part in best]
+            yield self._number(path, read, found.marks) if self.numbers else read[0]
 
-    def _number(self, path: Path, read: Sequence[Prediction]) -> Prediction:
+    def _number(
+        self, path: Path, read: Sequence[Prediction], marks: Sequence[tuple[int, str]]
+    ) -> Prediction:
         """Return the digits of one picture as one prediction, as sure as all of them together."""
         digits = tuple(digit.top[0] for digit in read)
+        marked = [digit.label for digit in digits]
+        for before, mark in reversed(marks):
+            marked.insert(before, mark)
         confidence = prod(digit.confidence for digit in digits)
         number = Guess("".join(digit.label for digit in digits), -1, confidence)
         seen = [digit.prepared.pixels for digit in read if digit.prepared is not None]
@@ -167,6 +213,7 @@ class Predictor:
             max(doubts, default=None),
             digits,
             tuple(box for digit in read for box in digit.boxes),
+            "".join(marked),
         )
 
     def _answers(

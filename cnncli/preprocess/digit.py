@@ -79,6 +79,8 @@ def _doubts(found: Candidate) -> Iterator[str]:
         yield "cut off: the object reaches the edge of the picture"
     if others := found.others():
         yield f"several objects: {others + 1} of about one size; one of them was read"
+    elif (beside := found.beside()) > 1:
+        yield f"several objects: {beside} beside each other; they were read as one"
     if found.level < max(PALEST, CLEAR_OF_NOISE * found.reading.noise):
         yield "low contrast: the ink is hardly stronger than the background's noise"
     if max(bottom - top, right - left) > 12 * min(bottom - top, right - left):

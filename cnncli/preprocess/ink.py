@@ -65,9 +65,8 @@ def readings(grid: NDArray[np.uint8]) -> Iterator[Reading]:
     for sign in (np.float32(1), np.float32(-1)):
         signed = sign * values
         page = _page(signed)
-        ink = signed - page
-        ink -= quantile(ink.ravel()[::4])
-        yield Reading(ink, page, sign * axis, noise, False)
+        page = page + quantile((signed - page).ravel()[::4])
+        yield Reading(signed - page, page, sign * axis, noise, False)
         even = np.full((1, 1), low if sign > 0 else -high, np.float32)
         yield Reading(signed - even, even, sign * axis, noise, True)
 

@@ -13,6 +13,7 @@ from cnncli.preprocess.objects import Array, Mask, Objects, label_components
 
 LONGEST = 128  # pixels of the longer side of the grid that is searched
 LEVELS = (0.25, 0.5)  # thresholds tried, as parts of the strongest ink
+FAR_FROM_NOISE = 2.5  # standard deviations of the grain: every threshold is that far
 # A detached part is this close, down and across, as a part of the digit's longer side: the bar
 # of a 5 flies high, and what stands beside a digit is another one.
 NEAR = (0.4, 0.15)
@@ -22,30 +23,34 @@ LONGEST_WHOLE = 1.7  # a digit and its detached parts, against the digit alone
 
 # What speaks for an object being the digit, and how much, as logarithms of odds.
 FEATURES = {
-    "level": -2.00,  # logarithm of its strength of ink, against the strongest in the picture
-    "size": 1.13,  # logarithm of its longer side, against the picture's
-    "size2": -0.16,
-    "width": -0.19,  # logarithm of its strokes' width, against its longer side
-    "width2": -0.54,
-    "edge": -6.80,  # part of its outline that lies on the picture's edge
-    "left": -1.29,  # ink of other objects that it leaves unexplained, against all objects'
-    "line": -0.15,  # ink of lines taken away, against it and its own
-    "lines": -1.72,  # whether any were
-    "even": 1.88,  # whether the background is one colour
-    "negative": -5.00,  # what is as far from the background on the other side
-    "aspect": -1.44,  # logarithm of its shorter side against the longer one
-    "energy": 3.28,  # squared ink, against the whole picture's
-    "fill": -1.71,  # of its box
-    "fill2": -5.28,
-    "parts": -1.47,  # logarithm of their number
-    "even left": -6.44,
-    "even edge": -2.93,
-    "even parts": -0.75,
-    "snr": -1.33,
+    "level": -0.82,  # logarithm of its strength of ink, against the strongest in the picture
+    "size": -1.79,  # logarithm of its longer side, against the picture's
+    "size2": -0.22,
+    "width": 0.28,  # logarithm of its strokes' width, against its longer side
+    "width2": -0.62,
+    "edge": -8.21,  # part of its outline that lies on the picture's edge
+    "left": -3.03,  # ink of other objects that it leaves unexplained, against all objects'
+    "line": -0.51,  # ink of lines taken away, against it and its own
+    "lines": -4.37,  # whether any were
+    "even": 0.83,  # whether the background is one colour
+    "negative": -14.35,  # what is as far from the background on the other side
+    "aspect": -3.56,  # logarithm of its shorter side against the longer one
+    "energy": 12.43,  # squared ink, against the whole picture's
+    "fill": -1.20,  # of its box
+    "fill2": -13.68,
+    "parts": -4.87,  # logarithm of their number
+    "even left": -13.64,
+    "even edge": 1.57,
+    "even parts": 3.17,
+    "edgiest": -6.28,  # the most of "edge" that one of its parts has
+    "snr": -2.54,
 }
 SAME = 0.85  # of the larger one's pixels are common
+HIGH = 0.7  # of the digit's height: parts as high as that are digits themselves
+SPECK = 0.05  # of the picture's longer side: smaller objects are no part of a digit
+HUGGING = 0.35  # of its outline lies on the picture's edge: a table, not a part of a digit
 MOST = 4  # candidates that are shown to the network
-MARGIN = 4.0  # logarithm of odds against the best: what is less likely is not shown
+MARGIN = 6.0  # logarithm of odds against the best: what is less likely is not shown
 ALIKE = 0.6  # of the digit's strength of ink: what is paler is something else
 
 
@@ -93,7 +98,16 @@ class Candidate:
         """Return how many objects of about the same ink and size are clear of it and the edge."""
         sizes = (self.objects.boxes[:, 2:] - self.objects.boxes[:, :2]).max(axis=1)
         large = sizes > 0.5 * max(self.box[2] - self.box[0], self.box[3] - self.box[1])
-        return int((large & ~self.own & self.alike(self.objects) & (self.objects.edges() == 0)).sum())
+        return int(
+            (large & ~self.own & self.alike(self.objects) & (self.objects.edges() == 0)).sum()
+        )
+
+    def beside(self) -> int:
+        """Return how many of its parts are about as high as all of it and clear of each other."""
+        boxes = self.objects.boxes[self.own]
+        high = boxes[boxes[:, 2] - boxes[:, 0] > HIGH * (self.box[2] - self.box[0])]
+        high = high[np.argsort(high[:, 1])]
+        return 1 + int((high[1:, 1] >= high[:-1, 3]).sum())
 
 
 def search_grid(colours: NDArray[np.uint8], longest: int = LONGEST) -> NDArray[np.uint8]:
@@ -131,7 +145,7 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
     lines = np.zeros(grid.shape[:2], bool)
     for reading in readings(grid):
         ink = reading.ink
-        faintest = max(FAINTEST, 4 * reading.noise)
+        faintest = max(FAINTEST, 2 * FAR_FROM_NOISE * reading.noise)
         if not reading.even:
             lines = find_lines(ink, max(faintest, 0.15 * float(ink.max())))
         if lines.any():
@@ -142,8 +156,10 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
 
 def _proposed(reading: Reading, ink: Array, lines: Mask, faintest: float) -> Iterator[Candidate]:
     strongest = float(ink.max())
+    if strongest < faintest:
+        return
     for part in LEVELS[-1:] if reading.even else LEVELS:
-        if part * strongest >= faintest:
+        if part * strongest > FAR_FROM_NOISE * reading.noise:
             objects = label_components(ink > part * strongest)
             yield from _grouped(reading, ink, lines, objects)
 
@@ -156,8 +172,9 @@ def _grouped(reading: Reading, ink: Array, lines: Mask, objects: Objects) -> Ite
     level = mass / objects.areas
     goodness = level**2 * longest * (1 - np.minimum(edges / outlines, 1)) ** 2 * (longest >= 4)
     seeds = [seed for seed in np.argsort(-goodness)[:2] if goodness[seed] > 0]
-    groups = [_with_parts(objects, level, seed) for seed in seeds]
-    groups.append(longest >= 0.05 * max(ink.shape))
+    clear = edges <= HUGGING * outlines
+    groups = [_with_parts(objects, level, clear, seed) for seed in seeds]
+    groups.append(clear & (longest >= SPECK * max(ink.shape)))
     own = np.unique(np.array([group for group in groups if group.any()]), axis=0)
     if not len(own):
         return
@@ -191,6 +208,7 @@ def _grouped(reading: Reading, ink: Array, lines: Mask, objects: Objects) -> Ite
         fill, fill**2,
         parts,
         even * left, even * edge / outline, even * parts,
+        (own * (edges / outlines)).max(axis=1),
         np.log(np.minimum(own_mass / area / max(reading.noise, 0.01), 100)),
     ], axis=1)  # fmt: skip
     evidence = features @ list(FEATURES.values())
@@ -206,8 +224,8 @@ def hull(boxes: NDArray[np.intp]) -> tuple[int, int, int, int]:
     return top, left, bottom, right
 
 
-def _with_parts(objects: Objects, level: NDArray[np.float64], seed: int) -> Mask:
-    """Return a seed with what may be its detached parts: close to it, and not small."""
+def _with_parts(objects: Objects, level: NDArray[np.float64], clear: Mask, seed: int) -> Mask:
+    """Return a seed with what may be its detached parts: close, not small, not at the edge."""
     low, high = objects.boxes[:, :2], objects.boxes[:, 2:]
     start, stop = low[seed], high[seed]
     longest = (stop - start).max()
@@ -216,6 +234,6 @@ def _with_parts(objects: Objects, level: NDArray[np.float64], seed: int) -> Mask
     whole = np.maximum(high, stop) - np.minimum(low, start)
     near &= whole.max(axis=1) <= LONGEST_WHOLE * longest
     near &= (high - low).max(axis=1) >= SMALLEST_PART * longest
-    near &= level > 0.6 * level[seed]
+    near &= clear & clear[seed] & (level > ALIKE * level[seed])
     near[seed] = True
-    return near
+    return np.asarray(near, np.bool_)

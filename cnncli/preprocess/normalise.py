@@ -19,9 +19,7 @@ BOX_PART = 20 / 28  # of the picture: what the digit's longer side fills
 INK_FROM, INK_FULL = 0.2, 0.8  # coverage below is none, above is full
 
 
-def already_normal(
-    colours: NDArray[np.uint8], height: int, width: int
-) -> NDArray[np.uint8] | None:
+def already_normal(colours: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8] | None:
     """Return a picture that is like MNIST's own, white on black, or None if it is not."""
     if colours.shape[:2] != (height, width) or (colours != colours[:, :, :1]).any():
         return None
@@ -96,7 +94,8 @@ def _linear(ink: Array, level: float, axis: Array) -> Array:
         part = np.expm1(slope * np.minimum(ink, level)) / np.expm1(slope * level)
     else:
         part = ink / level
-    return np.clip((part - INK_FROM) / (INK_FULL - INK_FROM), 0, 1).astype(np.float32)
+    scaled = (part - INK_FROM) / (INK_FULL - INK_FROM)
+    return np.asarray(np.clip(scaled, 0, 1), np.float32)
 
 
 def _kept(coverage: Array, near: Array) -> Array:
@@ -145,7 +144,7 @@ def _fit(coverage: Array, longest: float) -> Array:
     box = _ink_box(coverage)
     scale = longest / max(box[2] - box[0], box[3] - box[1])
     size = tuple(max(round((box[i + 2] - box[i]) * scale), 1) for i in (0, 1))
-    return np.clip(resize(coverage, (size[0], size[1]), box), 0, 1)
+    return np.asarray(np.clip(resize(coverage, (size[0], size[1]), box), 0, 1), np.float32)
 
 
 def _centred(fitted: Array, height: int, width: int) -> NDArray[np.uint8]:

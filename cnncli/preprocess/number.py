@@ -1,7 +1,8 @@
 """A number: several digits beside each other, split and put in order from left to right."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from cnncli.preprocess.objects import Mask, Objects, label_components
 from cnncli.preprocess.prepared import Prepared
 from cnncli.preprocess.stroke import change_width
 
-Options = tuple[tuple[Prepared, ...], ...]  # ways to read one object, each as one digit or several
+# Pictures of one object and its pieces, by the numbers of the cuts between which each lies: a way
+# to read it goes from cut 0 to the last one.
+Pieces = dict[tuple[int, int], tuple[Prepared, ...]]
 
 WORKING_SIDE = 600  # pixels, to twice as many: a number is wider than a digit
 LONGEST = 288  # pixels of the longer side of the grid that is searched
@@ -25,7 +28,9 @@ DISPLAY = 1.5  # all objects together are so much higher than each: segments of 
 GAP = 0.05  # of their height: between two segments of one digit
 NARROWEST, WIDEST = 0.2, 1.25  # width of a digit that touches another, against its height
 SURELY_ONE = 0.85  # of its height: a narrower object is one digit
-MOST_CUTS = 5
+WIDE = 10.0  # logarithm of odds against a digit as much wider than high as it is high
+APART = 0.15  # of its height, at least, between two cuts
+THICKEST_CUT = 0.4  # of its height: no cut goes through more ink
 POINT = (0.05, 0.3)  # size of a decimal point, against the digits' height
 
 
@@ -35,15 +40,19 @@ class Number:
 
     Parameters
     ----------
-    digits
-        For each object, the ways to read it.
+    objects
+        For each object, all pieces that may be digits.
     marks
         Decimal points, commas and minus signs: how many of the objects stand before each, and
         the character.
     """
 
-    digits: list[Options]
+    objects: list[Pieces]
     marks: tuple[tuple[int, str], ...] = ()
+
+    def parts(self) -> list[Prepared]:
+        """Return every picture that may be a digit."""
+        return [part for pieces in self.objects for parts in pieces.values() for part in parts]
 
 
 def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
@@ -52,33 +61,31 @@ def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
     A picture that is one normalised digit already, or that is blank, gives one.
     """
     image = working_image(colours, WORKING_SIDE)
-    found = [] if already_normal(colours, height, width) is not None else locate(
-        search_grid(image, LONGEST)
+    found = (
+        []
+        if already_normal(colours, height, width) is not None
+        else locate(search_grid(image, LONGEST))
     )
     if not found:
-        return Number([((one,),) for one in read_digit(colours, height, width)[:1]])
+        return Number([{(0, 1): tuple(read_digit(colours, height, width)[:1])}])
     best = found[0]
     groups, marks = _split(best)
 
-    def shown(mask: Mask) -> Prepared:
-        return prepared(image, _only(best, mask), colours.shape[:2], (height, width))
+    def shown(mask: Mask) -> tuple[Prepared, ...]:
+        found = _only(best, mask)
+        return (prepared(image, found, colours.shape[:2], (height, width)),)
 
-    digits = []
-    for mask in groups:
-        pieces: dict[tuple[int, int], Prepared] = {}
-        for cut in _cuts(mask):
-            for left, right in cut:
-                if (left, right) not in pieces:
-                    pieces[left, right] = shown(_columns(mask, left, right))
-        digits.append(tuple(tuple(pieces[piece] for piece in cut) for cut in _cuts(mask)))
-    return Number(digits, marks)
+    objects = [{ends: shown(part) for ends, part in _pieces(mask)} for mask in groups]
+    return Number(objects, marks)
 
 
 def _only(best: Candidate, mask: Mask) -> Candidate:
     """Return the candidate whose digit is `mask`."""
     objects = label_components(mask)
     own = np.ones(len(objects.areas), bool)
-    return replace(best, objects=objects, own=own, box=hull(objects.boxes), evidence=0.0)
+    top, left, bottom, right = box = hull(objects.boxes)
+    evidence = -WIDE * max((right - left) / (bottom - top) - 1, 0)
+    return replace(best, objects=objects, own=own, box=box, evidence=evidence)
 
 
 def _split(best: Candidate) -> tuple[list[Mask], tuple[tuple[int, str], ...]]:
@@ -146,7 +153,9 @@ def _marks(objects: Objects, small: Mask, groups: list[Mask]) -> tuple[tuple[int
     found = []
     for number in np.flatnonzero(small).tolist():
         start, left, stop, right = objects.boxes[number].tolist()
-        character = _character((start - top) / height, (stop - top) / height, (right - left) / height)
+        character = _character(
+            (start - top) / height, (stop - top) / height, (right - left) / height
+        )
         if character:
             found.append((int((middles < (left + right) / 2).sum()), character))
     return tuple(sorted(found))
@@ -157,47 +166,36 @@ def _character(start: float, stop: float, width: float) -> str:
     tall = stop - start
     if POINT[0] <= max(tall, width) <= POINT[1] and start > 0.7 and stop < 1.3:
         return "," if tall > 1.4 * width and stop > 1.06 else "." if width < 1.8 * tall else ""
-    if width > 1.8 * tall and 0.15 <= width <= 0.8 and 0.3 < start and stop < 0.75:
+    if width > 1.8 * tall and 0.15 <= width <= 0.8 and start > 0.3 and stop < 0.75:
         return "-"
     return ""
 
 
-def _columns(mask: Mask, left: int, right: int) -> Mask:
-    part = np.zeros_like(mask)
-    part[:, left:right] = mask[:, left:right]
-    return part
-
-
-def _cuts(mask: Mask) -> list[tuple[tuple[int, int], ...]]:
-    """Return the ways to part an object at its thinnest columns, as columns of each piece."""
+def _pieces(mask: Mask) -> Iterator[tuple[tuple[int, int], Mask]]:
+    """Yield the pieces of an object that may be digits, with the numbers of their two cuts."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     start, stop = int(columns[0]), int(columns[-1]) + 1
-    height, width = int(np.ptp(rows)) + 1, stop - start
-    whole = ((start, stop),)
-    if width <= SURELY_ONE * height:
-        return [whole]
-    places = _thin_columns(mask, start, stop, height)
-    ways = [] if width > WIDEST * height else [whole]
-    for count in range(1, len(places) + 1):
-        for chosen in combinations(places, count):
-            pieces = tuple(pairwise((start, *chosen, stop)))
-            widths = [b - a for a, b in pieces]
-            if min(widths) >= NARROWEST * height and max(widths) <= WIDEST * height:
-                ways.append(pieces)
-    return ways or [whole]
+    height = int(np.ptp(rows)) + 1
+    if stop - start <= SURELY_ONE * height:
+        yield (0, 1), mask
+        return
+    cuts = [start, *_thin_columns(mask, start, stop, height), stop]
+    for (first, left), (second, right) in combinations(enumerate(cuts), 2):
+        part = np.zeros_like(mask)
+        part[:, left:right] = mask[:, left:right]
+        tall = np.ptp(np.flatnonzero(part.any(axis=1))) + 1 if part.any() else 0
+        fits = NARROWEST * height <= right - left <= WIDEST * height and tall >= PART * height
+        if fits or right - left == stop - start:
+            yield (first, second), part
 
 
 def _thin_columns(mask: Mask, start: int, stop: int, height: int) -> list[int]:
-    """Return the columns with least ink, not close to each other nor to the ends."""
-    apart = max(int(0.12 * height), 1)
-    ink = mask[:, start:stop].sum(axis=0).astype(float)
-    order = np.argsort(ink, kind="stable")
+    """Return where an object may be cut: the columns with least ink, not close to each other."""
+    ink = mask.sum(axis=0)
     chosen: list[int] = []
-    for place in (order + start).tolist():
-        ends = [start, stop, *chosen]
-        clear = min(place - start, stop - place) >= NARROWEST * height
-        if clear and min(abs(place - end) for end in ends) >= apart:
-            chosen.append(place)
-        if len(chosen) == MOST_CUTS:
+    for place in (np.argsort(ink[start:stop], kind="stable") + start).tolist():
+        if ink[place] > THICKEST_CUT * height:
             break
+        if min(abs(place - other) for other in [start, stop, *chosen]) >= APART * height:
+            chosen.append(place)
     return sorted(chosen)

@@ -35,7 +35,7 @@ class Objects:
     def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Return the sum of `values` (H, W) over each object, ``(n,)``."""
         flat = self.labels.ravel() + 1
-        return np.bincount(flat, values.ravel(), len(self.areas) + 1)[1:]
+        return np.asarray(np.bincount(flat, values.ravel(), len(self.areas) + 1)[1:], np.float64)
 
     def outlines(self) -> NDArray[np.float64]:
         """Return the length of each object's outline in pixels, ``(n,)``.
@@ -47,7 +47,9 @@ class Objects:
         count = len(self.areas) + 1
         steps = np.zeros(count)
         for axis in (0, 1):
-            here, there = (padded[1:], padded[:-1]) if axis == 0 else (padded[:, 1:], padded[:, :-1])
+            here, there = (
+                (padded[1:], padded[:-1]) if axis == 0 else (padded[:, 1:], padded[:, :-1])
+            )
             changed = here != there
             for side in (here, there):
                 steps += np.bincount(side[changed] + 1, minlength=count)
@@ -72,8 +74,8 @@ def label_components(mask: Mask) -> Objects:
 
     Examples
     --------
-    >>> label_components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 1]], bool)).areas.tolist()
-    [2, 3]
+    >>> label_components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], bool)).areas.tolist()
+    [3]
     """
     height, width = mask.shape
     padded = np.zeros((height, width + 1), bool)

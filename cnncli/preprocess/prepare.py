@@ -77,13 +77,14 @@ def prepare_number(picture: Picture, preprocessing: Preprocessing) -> Number:
     number = read_number(to_colours(picture), preprocessing.height, preprocessing.width)
     if preprocessing.channels == 1:
         return number
-    digits = [
-        tuple(
-            tuple(_with_channels(one, preprocessing.channels) for one in way) for way in options
-        )
-        for options in number.digits
+    objects = [
+        {
+            ends: tuple(_with_channels(one, preprocessing.channels) for one in found)
+            for ends, found in pieces.items()
+        }
+        for pieces in number.objects
     ]
-    return replace(number, digits=digits)
+    return replace(number, objects=objects)
 
 
 def _with_channels(found: Prepared, channels: int) -> Prepared:

@@ -1,4 +1,4 @@
-"""Quantiles by partial sorting: what ``numpy.quantile`` does, without its import of ``numpy.ma``."""
+"""Quantiles by partial sorting: as ``numpy.quantile``, without its import of ``numpy.ma``."""
 
 from typing import Any
 
