@@ -28,7 +28,7 @@ def memory(*, quick: bool) -> Results:
     import cv2
     import memory_cases as cases
 
-    from cnncli.ops.tiles import processors
+    from cnncli.ops.bands import processors
 
     sizes = {"12 MP": (3000, 4000)} | ({} if quick else {"512x512": (512, 512), "28x28": (28, 28)})
     results: Results = {}

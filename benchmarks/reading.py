@@ -167,16 +167,18 @@ def kinds(every: int) -> dict[str, Callable[[], list[Example]]]:
     return found
 
 
-def predict(predictor: Predictor, examples: list[Example], jobs: int) -> Iterator[Prediction]:
+def predict(predictor: Predictor, examples: list[Example]) -> Iterator[Prediction]:
     """Predict examples as files or as arrays."""
-    names = [Path(f"{number:05d}") for number in range(len(examples))]
-    by_name = dict(zip(names, examples, strict=True))
+    by_name = {str(number): example for number, example in enumerate(examples)}
 
-    def read(name: Path) -> Picture:
+    def read(name: str) -> Picture:
         source = by_name[name].source
         return Picture(source) if isinstance(source, np.ndarray) else _decoded(source)
 
-    return predictor.predict(names, jobs, read)
+    names = list(by_name)
+    asked = replace(predictor, read=read)
+    for start in range(0, len(names), asked.chunk):
+        yield from asked(names[start : start + asked.chunk])
 
 
 def _decoded(data: bytes) -> Picture:
@@ -186,12 +188,10 @@ def _decoded(data: bytes) -> Picture:
     return _to_picture(open_image(io.BytesIO(data), "picture"), "picture")
 
 
-def count(
-    predictor: Predictor, examples: list[Example], jobs: int
-) -> tuple[Count, list[Prediction]]:
+def count(predictor: Predictor, examples: list[Example]) -> tuple[Count, list[Prediction]]:
     """Predict the pictures of one kind, and count."""
     start = time.perf_counter()
-    found = list(predict(predictor, examples, jobs))
+    found = list(predict(predictor, examples))
     seconds = time.perf_counter() - start
     right = silent = flagged = 0
     for example, prediction in zip(examples, found, strict=True):
@@ -204,13 +204,13 @@ def count(
     return Count(len(examples), right, silent, flagged, seconds), found
 
 
-def table(predictor: Predictor, chosen: dict[str, list[Example]], jobs: int) -> dict[str, Count]:
+def table(predictor: Predictor, chosen: dict[str, list[Example]]) -> dict[str, Count]:
     """Print one line a kind and return the counts."""
     print(f"{'kind':26} {'n':>6} {'right':>8} {'silent':>7} {'flagged':>8} {'ms each':>8}")
     counts = {}
     for kind, examples in chosen.items():
         asked = replace(predictor, numbers=kind in NUMBERS)
-        counts[kind] = found = count(asked, examples, jobs)[0]
+        counts[kind] = found = count(asked, examples)[0]
         n = max(found.total, 1)
         print(
             f"{kind:26} {n:6} {found.right / n:8.2%} {found.silent:7} {found.flagged / n:8.2%}"
@@ -220,7 +220,7 @@ def table(predictor: Predictor, chosen: dict[str, list[Example]], jobs: int) -> 
     return counts
 
 
-def sweep(predictor: Predictor, chosen: dict[str, list[Example]], jobs: int, text: str) -> None:
+def sweep(predictor: Predictor, chosen: dict[str, list[Example]], text: str) -> None:
     """Print the table for each value of one constant of cnncli.preprocess."""
     name, values = text.split("=")
     module, constant = name.split(".")
@@ -228,7 +228,7 @@ def sweep(predictor: Predictor, chosen: dict[str, list[Example]], jobs: int, tex
     for value in map(float, values.split(",")):
         setattr(home, constant, type(getattr(home, constant))(value))
         print(f"{name} = {value}")
-        table(predictor, chosen, jobs)
+        table(predictor, chosen)
 
 
 def main() -> None:
@@ -237,7 +237,6 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", help="all by default")
     parser.add_argument("--every", type=int, default=1, help="take each N-th picture only")
     parser.add_argument("--weights", type=Path, default=shipped_weights())
-    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--set", help="MODULE.CONSTANT=VALUE,VALUE: one table for each value")
     arguments = parser.parse_args()
     made = kinds(arguments.every)
@@ -246,9 +245,9 @@ def main() -> None:
     loaded = load_engine(checkpoint, "numpy")
     predictor = Predictor(checkpoint, loaded)
     if arguments.set:
-        sweep(predictor, chosen, arguments.jobs, arguments.set)
+        sweep(predictor, chosen, arguments.set)
     else:
-        table(predictor, chosen, arguments.jobs)
+        table(predictor, chosen)
 
 
 if __name__ == "__main__":

@@ -6,42 +6,50 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from cnncli.commands._quick import QuickCommand, QuickGroup
 from cnncli.errors import CnncliError, ExitCode
-from cnncli.files import remove_unfinished
+from cnncli.files import PICTURE_SUFFIXES, remove_unfinished
+from cnncli.images.opening import decode_ahead
 from cnncli.show.console import error as show_error
 
 # Typer carries its own Click; this is its base class of "the command line is wrong".
 _UsageProblem: Any = typer.BadParameter.__base__
 
-# Every command is a function of its name in a module of its name; a few need a shorter line in
-# the list of commands than the first one of their docstring.
-_COMMANDS: dict[str, str | None] = {
-    "convolve": None,
-    "pool": None,
-    "filters": None,
+# Every command is a function of its name in a module of its name. What the list of commands says
+# of it stands here, so that help and a completion import none of them.
+COMMANDS = {
+    "convolve": "Filter pictures with named, typed or learned kernels.",
+    "pool": "Shrink pictures: keep the largest, mean, smallest or middle value of each window.",
+    "filters": "List the named filters, show one with its kernel, or a network's learned ones.",
     "train": "Train a network and keep its best epoch.",
-    "features": None,
-    "why": None,
+    "features": "Draw the feature maps of every layer, in order, as one labelled picture.",
+    "why": "Show which pixels decided, and what the network says when they are covered.",
+    "page": "Write a page that runs a network in the browser: draw, and see every map.",
     "predict": "Say what is in pictures, and how sure that is.",
     "evaluate": "Measure weights on labelled pictures.",
-    "summary": None,
-    "data": None,
-    "demo": None,
-    "doctor": None,
+    "export": "Write a network for other programs, with its preprocessing and calibration.",
+    "summary": "Show a network: layers, shapes, parameters, multiply-adds, and its card.",
+    "data": "List, fetch and check the named data sets.",
+    "demo": "Walk through convolution, pooling and a network that reads digits.",
+    "doctor": "Check the installation: versions, devices, data and weights.",
 }
 
 
-def build_app(only: str | None = None) -> typer.Typer:
-    """Return the Typer app with all commands, or with the one that is to run.
+def build_app(loaded: Collection[str] = COMMANDS.keys()) -> typer.Typer:
+    """Return the Typer app.
 
-    Importing a command's module and reading its options takes milliseconds, which add up.
+    Parameters
+    ----------
+    loaded
+        Commands whose modules are imported, which takes up to 0.1 s each; the others are listed
+        by name.
     """
     app = typer.Typer(
         name="cnncli",
@@ -51,15 +59,22 @@ def build_app(only: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for name in [only] if only else _COMMANDS:
-        command = getattr(import_module(f"cnncli.commands.{name}"), name)
-        app.command(short_help=_COMMANDS[name], cls=QuickCommand)(command)
+    for name, short_help in COMMANDS.items():
+        if name in loaded:
+            command = getattr(import_module(f"cnncli.commands.{name}"), name)
+            app.command(short_help=short_help, cls=QuickCommand)(command)
+        else:
+            app.command(name, short_help=short_help)(_listed)
     return app
+
+
+def _listed() -> None:
+    """Stand for a command in the list of commands."""
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from cnncli.commands.doctor import version_lines
+        from cnncli.commands.doctor import version_lines  # for this alone
 
         typer.echo("\n".join(version_lines()))
         raise typer.Exit
@@ -106,6 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _open_missing_streams()
     _end_on_signals()
+    if len(args) > 1 and Path(args[1]).suffix.lower() in PICTURE_SUFFIXES:
+        decode_ahead(str(Path(args[1])))
     code = _run(args, debug)
     if arguments is None or code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         _leave(code)
@@ -161,15 +178,11 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _call(args: list[str]) -> Any:
-    """Run one command line; a command finds this function as its context's object (``demo``)."""
-    app = build_app(args[0] if args and args[0] in _COMMANDS else None)
-    return app(args, prog_name="cnncli", standalone_mode=False, obj=_call)
-
-
 def _run(args: list[str], debug: bool) -> int:
+    # A shell that completes a line sends it in the environment.
+    words = args or os.environ.get("COMP_WORDS", "").split()[1:]
     try:
-        code = _call(args)
+        code = build_app(words[:1])(args, prog_name="cnncli", standalone_mode=False)
         sys.stdout.flush()
     except CnncliError as error:
         return _fail(str(error), error.exit_code, debug)
@@ -198,7 +211,7 @@ def _fail(line: str, code: ExitCode, debug: bool) -> int:
 def _usage_line(problem: Any) -> str:
     context = getattr(problem, "ctx", None)
     command = context.command_path if context else "cnncli"
-    message = problem.format_message().rstrip(".")
+    message = problem.format_message().rstrip(".").replace("Value error, ", "")  # pydantic's
     refused = _refused_value(problem)
     if refused is not None and str(refused) not in message:
         message += f", not {refused}"

@@ -14,6 +14,7 @@ PreprocessingKind = Literal["digit", "resize", "none"]
 RecipeName = Literal["fast", "plain"]
 OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
 ScheduleName = Literal["one-cycle", "constant"]
+ExtraName = Literal["drawn"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 
 MNIST_MEAN = 0.1307  # of the 60,000 training images, pixels in [0, 1]
@@ -21,9 +22,12 @@ MNIST_STD = 0.3081
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]: what those had seen
 IMAGENET_STD = (0.229, 0.224, 0.225)
-FINE_TUNING_LR = 1e-3  # what is learned already is to be kept
 
 IMAGE_EDGE_LIMITS = (8, 64)  # pixels: sizes that folders of pictures are brought to by themselves
+# The same for a body that was trained on ImageNet. Of 1,250 enlarged pictures of 32x32, 100 a class
+# to train on, 73 % of the held-out ones were right at 128 pixels, 76 at 160, 75 at 192 and at 224,
+# its own size (6 draws); time grows with the area.
+PHOTO_EDGE_LIMITS = (160, 224)
 
 
 class _Record:
@@ -266,7 +270,7 @@ def suited_to(config: TrainConfig, pictures: int) -> TrainConfig:
     config
         The recipe, with the optimizer that it shall have.
     pictures
-        To learn from.
+        To train on.
 
     Examples
     --------

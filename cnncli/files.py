@@ -1,16 +1,39 @@
-"""Files that are whole or absent: every output goes through one atomic writer (stdlib only)."""
+"""Files: every output is whole or absent, names sort as people count (standard library only)."""
 
 import contextlib
 import errno
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+# What a folder is searched for; a file named outright may be called anything.
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".dib", ".gif"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".ico", ".jp2", ".j2k", ".avif", ".qoi"}
+    | {".heic", ".heif"}  # with the extra photos
+)
+
 _unfinished: set[Path] = set()  # temporary files that exist at this moment
 _may_begin = threading.Lock()  # held while one comes into being; kept for good at the end
+
+
+def natural_key(name: str | Path) -> str:
+    """Return a sort key that counts: ``img2`` comes before ``img10``.
+
+    >>> sorted(["img10.png", "img2.png"], key=natural_key)
+    ['img2.png', 'img10.png']
+    """
+    return re.sub("[0-9]+", _counted, str(name))
+
+
+def _counted(number: re.Match[str]) -> str:
+    """Put in front of a number how many digits it has: texts then compare as numbers do."""
+    digits = number[0].lstrip("0")
+    return chr(len(digits)) + digits
 
 
 @contextlib.contextmanager
@@ -56,6 +79,23 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         raise
     finally:
         _unfinished.discard(temporary)
+
+
+def open_lines(path: Path, end: int) -> BinaryIO:
+    """Open a file that grows line by line, at its end, each line written at once.
+
+    Parameters
+    ----------
+    path
+        Made if it is missing.
+    end
+        Bytes that stay; what lies behind is a line that was cut off.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
+    file.truncate(end)
+    file.seek(end)
+    return file
 
 
 def remove_unfinished() -> None:

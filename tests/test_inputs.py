@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.batch.inputs import STDIN, Inputs, expand_inputs
 from cnncli.errors import ImageReadError
-from cnncli.inputs import STDIN, expand_inputs, natural_key
+from cnncli.files import natural_key
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def names(paths: list[Path]) -> list[str]:
-    return [path.name for path in paths]
+def names(found: Inputs) -> list[str]:
+    return [Path(name).name for name in found.names]
 
 
 def test_a_folder_stands_for_its_pictures_in_natural_order(folder: Path) -> None:
@@ -41,12 +42,12 @@ def test_a_file_may_be_called_anything(folder: Path) -> None:
 def test_order_of_arguments_and_no_file_twice(folder: Path) -> None:
     found = expand_inputs([f"{folder}/img10.png", str(folder), f"{folder}/img10.png", "-"])
     assert names(found) == ["img10.png", "img1.jpg", "img2.PNG", "-"]
-    assert found[-1] == STDIN
+    assert found.names[-1] == STDIN
 
 
 def test_home_is_expanded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder))
-    assert expand_inputs(["~/img1.jpg"]) == [folder / "img1.jpg"]
+    assert expand_inputs(["~/img1.jpg"]).names == [str(folder / "img1.jpg")]
 
 
 @pytest.mark.parametrize(
@@ -67,13 +68,32 @@ def test_what_stands_for_nothing(
 
 
 def test_a_missing_file_among_others_fails_in_its_turn(folder: Path) -> None:
-    found = expand_inputs([str(folder / "img1.jpg"), str(folder / "none.png")])
-    assert names(found) == ["img1.jpg", "none.png"]
+    (folder / "empty").mkdir()
+    missing = [str(folder / "none.png"), f"{folder}/*.bmp", str(folder / "empty")]
+    found = expand_inputs([str(folder / "img1.jpg"), *missing])
+    assert names(found) == ["img1.jpg", "none.png", "*.bmp", "empty"]
+    assert list(found.missing) == missing
+    assert [Path(name).name for name in found.present] == ["img1.jpg"]
+
+
+def test_recursive_takes_the_sub_folders_too(folder: Path) -> None:
+    (folder / "sub" / ".git").mkdir()
+    (folder / "sub" / ".git" / "no.png").touch()
+    found = expand_inputs([str(folder)], recursive=True)
+    assert names(found) == ["img1.jpg", "img2.PNG", "img10.png", "deep.tif"]
+
+
+def test_a_folder_of_folders_names_the_option_that_reads_it(folder: Path) -> None:
+    (folder / "outer").mkdir()
+    (folder / "sub").rename(folder / "outer" / "sub")
+    with pytest.raises(ImageReadError, match="outer holds no pictures; add --recursive"):
+        expand_inputs([str(folder / "outer")])
+    assert names(expand_inputs([str(folder / "outer")], recursive=True)) == ["deep.tif"]
 
 
 def test_natural_order_compares_numbers_not_digits() -> None:
-    shuffled = [Path(name) for name in ("b2", "a10", "a9", "a", "a9b", "10", "9")]
-    assert [str(p) for p in sorted(shuffled, key=natural_key)] == [
+    shuffled = ["b2", "a10", "a9", "a", "a9b", "10", "9"]
+    assert sorted(shuffled, key=natural_key) == [
         "9",
         "10",
         "a",

@@ -22,12 +22,16 @@ from tests.networks import tensor_shapes
 )
 def test_text_formats(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
-    assert read_kernel_file(tmp_path / name).tolist() == [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    assert read_kernel_file(tmp_path / name).weights.tolist() == [
+        [-1, 0, 1],
+        [-2, 0, 2],
+        [-1, 0, 1],
+    ]
 
 
 def test_npy(tmp_path: Path) -> None:
     np.save(tmp_path / "k.npy", np.array([[0.5, -0.5]]))
-    assert read_kernel_file(tmp_path / "k.npy").tolist() == [[0.5, -0.5]]
+    assert read_kernel_file(tmp_path / "k.npy").weights.tolist() == [[0.5, -0.5]]
 
 
 @pytest.mark.parametrize(
@@ -92,9 +96,9 @@ def test_one_learned_kernel(weights: Path) -> None:
         "conv2": (32, 16, 3, 3),
     }
     kernel = LearnedKernel(weights, "conv1", 3)
-    assert (kernel.matrix() == layers["conv1"][3, 0]).all()
-    assert kernel.label == "conv1_3"
-    assert (LearnedKernel(weights, "conv2", 3, 5).matrix() == layers["conv2"][3, 5]).all()
+    assert (kernel.kernel().weights == layers["conv1"][3, 0]).all()
+    assert kernel.kernel().name == "conv1_3"
+    assert (LearnedKernel(weights, "conv2", 3, 5).kernel().weights == layers["conv2"][3, 5]).all()
 
 
 @pytest.mark.parametrize(
@@ -111,23 +115,23 @@ def test_channels_that_are_not_there(
     layer: str, output: int | None, channel: int | None, words: str, weights: Path
 ) -> None:
     with pytest.raises(KernelError, match=words):
-        LearnedKernel(weights, layer, output, channel).matrix()
+        LearnedKernel(weights, layer, output, channel).kernel()
 
 
 def test_all_kernels_of_a_layer_by_name(weights: Path) -> None:
     layers = convolution_layers(weights)
-    first = LearnedKernel(weights, "conv1").named()
-    assert [name for name, _ in first] == [f"conv1:{i}" for i in range(16)]
-    assert all((k == layers["conv1"][i, 0]).all() for i, (_, k) in enumerate(first))
-    inputs = LearnedKernel(weights, "conv2", 3).named()
-    assert [name for name, _ in inputs] == [f"conv2:3:{i}" for i in range(16)]
-    ((name, kernel),) = LearnedKernel(weights, "conv2", 3, 5).named()
-    assert name == "conv2:3:5"
-    assert (kernel == layers["conv2"][3, 5]).all()
+    first = LearnedKernel(weights, "conv1").kernels()
+    assert [each.name for each in first] == [f"conv1:{i}" for i in range(16)]
+    assert all((k.weights == layers["conv1"][i, 0]).all() for i, k in enumerate(first))
+    inputs = LearnedKernel(weights, "conv2", 3).kernels()
+    assert [each.name for each in inputs] == [f"conv2:3:{i}" for i in range(16)]
+    (one,) = LearnedKernel(weights, "conv2", 3, 5).kernels()
+    assert one.name == "conv2_3_5"
+    assert (one.weights == layers["conv2"][3, 5]).all()
     with pytest.raises(KernelError, match="32x16 kernels, more than a sheet's 64; name an output"):
-        LearnedKernel(weights, "conv2").named()
+        LearnedKernel(weights, "conv2").kernels()
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
-        LearnedKernel(tmp_path / "none.safetensors", "conv1", 0).matrix()
+        LearnedKernel(tmp_path / "none.safetensors", "conv1", 0).kernel()

@@ -14,8 +14,8 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "cnncli"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib"}
 
-# Rooms that every room may use: they import nothing of the package (files, inputs: errors only).
-COMMON = {"", "errors", "config", "files", "resources", "inputs", "layers", "pipeline"}
+# Rooms that every room may use: they import nothing of the package.
+COMMON = {"", "errors", "config", "files", "resources", "layers", "pipeline", "remote"}
 # A room -> the rooms it may import, beside COMMON. Inside functions too, unless said otherwise.
 MAY_IMPORT = {
     "": set(),
@@ -23,35 +23,38 @@ MAY_IMPORT = {
     "config": set(),
     "files": set(),
     "resources": set(),
-    "inputs": set(),
     "layers": set(),
     "ops": set(),
     "images": set(),
     "checkpoint": set(),
     "pipeline": set(),
-    "processes": set(),
+    "remote": set(),
     "filtering": {"ops", "images"},
     "kernel_files": {"ops", "checkpoint"},
+    "data_check": {"images", "preprocess", "nn"},
     "preprocess": {"ops", "images"},
     "nn": {"images", "preprocess", "checkpoint"},
     "inference": {"ops", "images", "checkpoint", "pipeline", "preprocess", "nn"},
+    "batch": {"images", "inference", "show"},
     "interpret": {"ops", "checkpoint", "inference", "nn"},
-    "show": {"images"},  # for letters as pixels
+    "show": {"images", "checkpoint", "inference"},  # letters as pixels; the types that it draws
+    "page": {"ops", "images", "checkpoint", "preprocess", "inference", "interpret", "show"},
     "commands": {
         "ops",
         "images",
-        "pipeline",
-        "processes",
+        "batch",
         "filtering",
         "checkpoint",
         "kernel_files",
+        "data_check",
         "preprocess",
         "nn",
         "inference",
         "interpret",
         "show",
+        "page",
     },
-    "cli": {"commands", "show"},
+    "cli": {"commands", "images", "show"},
     "__main__": {"cli"},
 }
 

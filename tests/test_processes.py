@@ -4,37 +4,56 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from cnncli.processes import map_in_processes
+from cnncli.batch.processes import map_in_processes
 from tests.sessions import check_nobody_is_left
 
 ITEMS = list(range(100))
 
 
-def squared(number: int) -> int:
-    time.sleep(0.002 * (number % 3 == 0))
-    return number * number
+def chunks(items: Sequence[int]) -> list[Sequence[int]]:
+    return [items[first : first + 8] for first in range(0, len(items), 8)]
 
 
-def where(_: int) -> int:
-    time.sleep(0.002)
-    return os.getpid()
+def mapped(
+    work: Callable[[Sequence[int]], list[int]], items: Sequence[int], workers: int = 2
+) -> list[int]:
+    return list(chain.from_iterable(map_in_processes(work, chunks(items), workers, lost)))
 
 
-def noted(folder: Path, number: int) -> int:
-    (folder / str(number)).touch()
-    return number
+def squared(numbers: Sequence[int]) -> list[int]:
+    time.sleep(0.004 * (numbers[0] % 3 == 0))
+    return [number * number for number in numbers]
 
 
-def fatal(numbers: Sequence[int], number: int) -> int:
-    if number in numbers:
+def where(numbers: Sequence[int]) -> list[int]:
+    time.sleep(0.02)
+    return [os.getpid()] * len(numbers)
+
+
+def noted(folder: Path, numbers: Sequence[int]) -> list[int]:
+    for number in numbers:
+        (folder / str(number)).touch()
+    return list(numbers)
+
+
+def fatal(deadly: Sequence[int], numbers: Sequence[int]) -> list[int]:
+    if set(deadly) & set(numbers):
         os._exit(1)
-    return number
+    return list(numbers)
+
+
+def slow(folder: Path, numbers: Sequence[int]) -> list[int]:
+    noted(folder, numbers)
+    if numbers[0]:
+        time.sleep(60)
+    return list(numbers)
 
 
 def lost(number: int) -> int:
@@ -42,47 +61,53 @@ def lost(number: int) -> int:
 
 
 def test_results_come_in_order() -> None:
-    assert list(map_in_processes(squared, ITEMS, 2, lost)) == [n * n for n in ITEMS]
+    assert mapped(squared, ITEMS) == [n * n for n in ITEMS]
 
 
 def test_work_is_shared_out_among_other_processes() -> None:
-    found = set(map_in_processes(where, ITEMS, 2, lost))
+    found = set(mapped(where, ITEMS))
     assert len(found) == 2
     assert os.getpid() not in found
 
 
 def test_what_waits_to_be_taken_is_bounded_and_the_rest_never_begins(tmp_path: Path) -> None:
-    items = list(range(400))
-    results = map_in_processes(partial(noted, tmp_path), items, 2, lost)
-    for taken in range(1, 20):
-        assert next(results) == taken - 1
+    results = map_in_processes(partial(noted, tmp_path), chunks(range(400)), 2, lost)
+    for taken in range(1, 6):
+        assert next(results)[0] == 8 * (taken - 1)
         time.sleep(0.01)
-        assert len(list(tmp_path.iterdir())) <= taken + 8 * 8  # eight chunks of eight
+        assert len(list(tmp_path.iterdir())) <= 8 * (taken + 2 * 2)
     results.close()  # type: ignore[attr-defined]
     assert len(list(tmp_path.iterdir())) < 400
 
 
 def test_a_worker_that_dies_loses_what_it_had_and_no_more() -> None:
-    found = list(map_in_processes(partial(fatal, [20]), ITEMS, 2, lost))
+    found = mapped(partial(fatal, [20]), ITEMS)
     assert [abs(number) for number in found] == ITEMS
-    assert found[20] == -20
-    missing = [number for number in found if number < 0]
-    assert 1 <= len(missing) <= 16  # the chunk in hand and the one after it
+    assert [number for number in found if number < 0] == [-n for n in range(16, 24)]
 
 
-def test_without_workers_the_rest_is_lost() -> None:
-    found = list(map_in_processes(partial(fatal, ITEMS), ITEMS, 2, lost))
-    assert found == [-number for number in ITEMS]
+def test_where_every_worker_dies_all_is_lost_and_the_end_comes() -> None:
+    assert mapped(partial(fatal, ITEMS[:40]), ITEMS[:40]) == [-n for n in ITEMS[:40]]
+
+
+def test_closing_does_not_wait_for_work_in_hand(tmp_path: Path) -> None:
+    results = map_in_processes(partial(slow, tmp_path), chunks(range(100)), 2, lost)
+    assert next(results) == list(range(8))
+    while len(list(tmp_path.iterdir())) < 16:
+        time.sleep(0.01)
+    start = time.monotonic()
+    results.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - start < 20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_workers_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
     program = (
         "from functools import partial; from pathlib import Path\n"
-        "from cnncli.processes import map_in_processes\n"
+        "from cnncli.batch.processes import map_in_processes\n"
         "from tests.test_processes import lost, noted\n"
         f"work = partial(noted, Path({str(tmp_path)!r}))\n"  # no guard: it is not run again
-        "for _ in map_in_processes(work, range(100_000), 2, lost):\n"
+        "for _ in map_in_processes(work, ([n] for n in range(100_000)), 2, lost):\n"
         "    print(flush=True)\n"
     )
     script = tmp_path / "caller.py"

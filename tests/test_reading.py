@@ -5,6 +5,7 @@ The full sets are those of docs/reading-digits.md (marked slow); a small part ru
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -41,9 +42,9 @@ def predictor(numbers: bool = False) -> Predictor:
 
 
 def predict_arrays(pictures: Sequence[np.ndarray], *, numbers: bool = False) -> list[Prediction]:
-    names = [Path(str(index)) for index in range(len(pictures))]
+    names = [str(index) for index in range(len(pictures))]
     read = {name: Picture(pixels) for name, pixels in zip(names, pictures, strict=True)}
-    return list(predictor(numbers).predict(names, 2, read.__getitem__))
+    return replace(predictor(numbers), read=read.__getitem__)(names)
 
 
 def photographs_right(
@@ -56,10 +57,11 @@ def photographs_right(
     for number, index in enumerate(chosen):
         manner = manners[number % len(manners)]
         photo = photograph(images[index], manner, np.random.default_rng([2026, number]))
-        paths.append(folder / f"{number:05d}{photo.suffix}")
-        paths[-1].write_bytes(photo.data)
+        path = folder / f"{number:05d}{photo.suffix}"
+        path.write_bytes(photo.data)
+        paths.append(str(path))
     right = defaultdict(list)
-    for number, prediction in enumerate(predictor().predict(paths, 2)):
+    for number, prediction in enumerate(predictor()(paths)):
         truth = str(labels[chosen[number]])
         right[manners[number % len(manners)]].append(prediction.label == truth)
     return right
@@ -231,10 +233,10 @@ def test_doubt_of_each_kind(mnist_test: tuple[np.ndarray, np.ndarray], photo_fol
 def test_mnist_passes_through_unharmed(
     mnist_test: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
-    paths = [tmp_path / f"{index}.png" for index in range(300)]
+    paths = [str(tmp_path / f"{index}.png") for index in range(300)]
     for path, image in zip(paths, mnist_test[0], strict=False):
         write_picture(path, Picture(image))
-    for path, image, seen in zip(paths, mnist_test[0], predictor().predict(paths), strict=False):
+    for path, image, seen in zip(paths, mnist_test[0], predictor()(paths), strict=False):
         assert np.array_equal(seen.prepared.pixels[:, :, 0], image), path
 
 

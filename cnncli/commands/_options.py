@@ -1,27 +1,44 @@
 """Options that several commands share, declared once."""
 
-import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from cnncli.config import max_pixels
+from cnncli.errors import UsageError
 
-Images = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="IMAGES...",
-        help="Picture files, folders, globs, or - for stdin.",
+_IMAGES = typer.Argument(
+    metavar="IMAGES...",
+    help="Picture files, folders, globs, or - for stdin.",
+    show_default=False,
+)
+Images = Annotated[list[str] | None, _IMAGES]
+Recursive = Annotated[
+    bool,
+    typer.Option("--recursive", help="Take a folder's sub-folders too.", show_default=False),
+]
+FromList = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Read names of pictures from a list, one a line, or ended by NUL; - is stdin.",
         show_default=False,
     ),
 ]
-OptionalImages = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="IMAGES...",
-        help="Picture files, folders, globs, or - for stdin.",
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Take every N-th picture of the sorted ones, from the I-th on: one part of N.",
         show_default=False,
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Leave out what is done; goes on where a run ended.", show_default=False
     ),
 ]
 Quiet = Annotated[
@@ -80,13 +97,6 @@ Device = Annotated[
 ]
 
 
-def _allow_pixels(number: int) -> int:
-    # Pictures are decoded in many places and threads; the environment reaches all of them.
-    if number != max_pixels():
-        os.environ["CNNCLI_MAX_PIXELS"] = str(number)
-    return number
-
-
 MaxPixels = Annotated[
     int,
     typer.Option(
@@ -94,8 +104,27 @@ MaxPixels = Annotated[
         min=1,
         metavar="N",
         envvar="CNNCLI_MAX_PIXELS",
-        callback=_allow_pixels,
         help="Refuse larger pictures; a small file can claim any size.",
     ),
 ]
+EngineName = Literal["auto", "numpy", "torch"]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+
+
+def parse_pixel(text: str, pictures: int) -> tuple[int, int]:
+    """Return column and row of ``--explain`` from ``"40,25"``.
+
+    Raises
+    ------
+    UsageError
+        If it is not two whole numbers from 0, or there are several pictures.
+
+    >>> parse_pixel("40,25", 1)
+    (40, 25)
+    """
+    if pictures > 1:
+        raise UsageError(f"--explain takes one picture and there are {pictures}; name one")
+    parts = text.replace(",", " ").split()
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--explain {text!r} is no place; give column,row such as 40,25")
+    return int(parts[0]), int(parts[1])

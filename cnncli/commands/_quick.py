@@ -6,7 +6,7 @@ right type. Anything else, and every error message, is still Typer's own.
 """
 
 from collections.abc import Sequence
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from typer import core
 
@@ -48,6 +48,8 @@ class _LazyCheck:
         if several and _is_text_list(annotation) and isinstance(value, list | tuple):
             return list(value)
         if not several and isinstance(annotation, type) and type(value) is annotation:
+            return value
+        if get_origin(annotation) is Literal and value in get_args(annotation):
             return value
         param._runtime_param = None
         return param.get_runtime_param().coerce(value, param=param, ctx=ctx)

@@ -3,20 +3,20 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
+from cnncli.batch.inputs import STDIN, Inputs
+from cnncli.batch.outputs import OutputPaths, ProtectedFiles
+from cnncli.checkpoint import Checkpoint
 from cnncli.commands._weights import open_weights, weights_name
+from cnncli.images import Picture, read_picture, to_uint8_rgb, write_picture
+from cnncli.preprocess import Prepared, prepare, to_network_input
 from cnncli.show.console import notice, warning
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from cnncli.checkpoint import Checkpoint
-    from cnncli.images import Picture
-    from cnncli.preprocess import Prepared
+from cnncli.show.text import percent, printable
 
 Image = Annotated[
     str, typer.Argument(metavar="IMAGE", help="Picture file, or - for stdin.", show_default=False)
@@ -33,8 +33,6 @@ class Answer:
 
     def __str__(self) -> str:
         """Return ``7 with 99.8%``."""
-        from cnncli.show.text import percent, printable
-
         return f"{printable(self.label, 40)} with {percent(self.confidence)}"
 
 
@@ -56,19 +54,16 @@ class Seen:
         The same, normalised: float32 ``(C, H, W)``.
     """
 
-    source: Path
-    picture: "Picture"
-    checkpoint: "Checkpoint"
+    source: str
+    picture: Picture
+    checkpoint: Checkpoint
     weights: Path
-    prepared: "Prepared"
-    network_input: "NDArray[np.float32]"
+    prepared: Prepared
+    network_input: NDArray[np.float32]
 
-    def pictures(self) -> "list[tuple[str, NDArray[np.uint8]]]":
+    def pictures(self) -> list[tuple[str, NDArray[np.uint8]]]:
         """Return titles and RGB pixels of the file and of what the network is shown."""
-        from cnncli.images import to_uint8_rgb
-        from cnncli.show.text import printable
-
-        name = "stdin" if str(self.source) == "-" else self.source.name
+        name = "stdin" if self.source == STDIN else Path(self.source).name
         shown = self.shown()
         size = f"{shown.shape[1]}x{shown.shape[0]}"
         return [
@@ -76,40 +71,32 @@ class Seen:
             (f"what the network is shown, {size}", shown),
         ]
 
-    def shown(self) -> "NDArray[np.uint8]":
+    def shown(self) -> NDArray[np.uint8]:
         """Return what the network is shown as RGB pixels ``(H, W, 3)``."""
-        import numpy as np
-
         pixels = self.prepared.pixels
         return pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
 
-    def nothing(self) -> "NDArray[np.float32]":
+    def nothing(self) -> NDArray[np.float32]:
         """Return what stands for "nothing is here", normalised, one value a channel.
 
         Black is the empty paper of a digit; of a photograph it is the mean, normalised to 0.
         """
-        import numpy as np
-
-        from cnncli.preprocess import to_network_input
-
         prepared = self.checkpoint.preprocessing
         if prepared.kind != "digit":
             return np.zeros(prepared.channels, np.float32)
         black = np.zeros((1, 1, 1, prepared.channels), np.uint8)
         return to_network_input(black, prepared)[0, :, 0, 0]
 
-    def answer(self, probabilities: "NDArray[np.float32]") -> Answer:
+    def answer(self, probabilities: NDArray[np.float32]) -> Answer:
         """Return the most probable class and its probability."""
         index = int(probabilities.argmax())
         return Answer(self.checkpoint.classes[index], index, float(probabilities[index]))
 
     def refuse(self, target: Path) -> None:
         """Raise ImageWriteError if `target` is the picture or the weights."""
-        from cnncli.commands._outputs import Inputs
+        ProtectedFiles([self.source, self.weights]).refuse(target)
 
-        Inputs([self.source, self.weights]).refuse(target)
-
-    def write(self, pixels: "NDArray[np.uint8]", output: str | None, what: str) -> str:
+    def write(self, pixels: NDArray[np.uint8], output: str | None, what: str) -> str:
         """Write a sheet to ``--output``, or beside the picture as ``<stem>_<what>.png``.
 
         Returns
@@ -117,21 +104,17 @@ class Seen:
         str
             Where it was written; ``-`` for stdout.
         """
-        from cnncli.commands._outputs import Targets
-        from cnncli.images import Picture, write_picture
-        from cnncli.inputs import STDIN
-
-        targets = Targets([self.source], output, what)
-        targets.prepare()
+        outputs = OutputPaths(Inputs([self.source]), output, what)
+        outputs.make_folder()
         sheet = Picture(pixels, None, "RGB", {"format": "PNG"})
         # Whatever the picture's own format, a sheet of small squares is kept without loss.
-        named = self.source if self.source == STDIN else self.source.with_suffix(".png")
-        target, name = targets.path_for(named, sheet)
+        named = self.source if self.source == STDIN else str(Path(self.source).with_suffix(".png"))
+        target, name = outputs.path_for(named, sheet)
         write_picture(target, sheet, name)
         return target
 
 
-def read_one(image: str, weights: Path | None, *, quiet: bool) -> Seen:
+def read_one(image: str, weights: Path | None, max_pixels: int, *, quiet: bool) -> Seen:
     """Read a picture and the weights, say which these are, and prepare the picture for them.
 
     Raises
@@ -139,17 +122,14 @@ def read_one(image: str, weights: Path | None, *, quiet: bool) -> Seen:
     ImageReadError, CheckpointError
         If one of them cannot be read.
     """
-    from cnncli.images import read_picture
-    from cnncli.preprocess import prepare, to_network_input
-
     checkpoint, path, reason = open_weights(weights)
-    picture = read_picture(image)
+    picture = read_picture(image, max_pixels=max_pixels)
     prepared = prepare(picture, checkpoint.preprocessing)
     notice(f"weights: {weights_name(path)} ({reason})", quiet=quiet)
     for doubt in prepared.warnings:
         warning(f"{image}: {doubt}")
     batch = to_network_input(prepared.pixels[None], checkpoint.preprocessing)
-    return Seen(Path(image), picture, checkpoint, path, prepared, batch[0])
+    return Seen(image, picture, checkpoint, path, prepared, batch[0])
 
 
 def wants_show(show: bool | None, plain: bool, target: str) -> bool:

@@ -1,37 +1,51 @@
 """``cnncli convolve``: slide kernels over pictures or over a row of numbers."""
 
+import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from cnncli.batch.inputs import expand_inputs
+from cnncli.batch.outputs import OutputPaths
+from cnncli.batch.report import BatchOptions
+from cnncli.batch.run import Result, run_pictures
 from cnncli.commands._options import (
     Explain,
+    FromList,
+    Images,
     Jobs,
     Json,
     MaxPixels,
-    OptionalImages,
     Output,
     Quiet,
+    Recursive,
+    Resume,
+    Shard,
     Show,
     Verbose,
+    parse_pixel,
 )
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
-
-if TYPE_CHECKING:
-    from cnncli.commands._batch import Changed
-    from cnncli.filtering.settings import Settings, Step
-    from cnncli.images import Picture
-    from cnncli.images.opening import Ahead
+from cnncli.filtering.chain import apply_filters
+from cnncli.filtering.settings import Settings, option_pair
+from cnncli.filtering.signal import filter_signal
+from cnncli.images import Picture, read_picture, to_uint8_rgb
+from cnncli.kernel_files import LearnedKernel, read_kernel_file
+from cnncli.ops import Kernel, get_filter, parse_border, parse_kernel, parse_signal
+from cnncli.ops.borders import describe_borders
+from cnncli.show.console import result
 
 _BORDER_HELP = (
-    "What lies outside the picture a b c d: reflect (c b|a), symmetric (b a|a), edge (a a|a), "
-    "wrap (c d|a), constant[:V] (V V|a), or valid: whole windows only. "
+    f"What lies outside the picture a b c d: {describe_borders()}. "
     "Default: reflect; valid for --signal."
 )
+RangeName = Literal["auto", "clip", "abs", "offset", "minmax", "raw"]
 _RANGE_HELP = (
     "How real numbers become pixels: clip, abs, offset (plus mid grey), minmax (stretched), raw "
     "(float32), or auto: abs when the kernel sums to 0, else clip."
@@ -39,7 +53,7 @@ _RANGE_HELP = (
 
 
 def convolve(
-    images: OptionalImages = None,
+    images: Images = None,
     filters: Annotated[
         list[str] | None,
         typer.Option(
@@ -67,10 +81,9 @@ def convolve(
         ),
     ] = None,
     op: Annotated[
-        str,
+        Literal["correlate", "convolve"],
         typer.Option(
             "--op",
-            metavar="correlate|convolve",
             help="correlate: the sliding product of CNN layers; convolve rotates the kernel first.",
         ),
     ] = "correlate",
@@ -92,7 +105,7 @@ def convolve(
         ),
     ] = None,
     bias: Annotated[float, typer.Option("--bias", help="Add after the division.")] = 0.0,
-    range: Annotated[str, typer.Option("--range", metavar="MODE", help=_RANGE_HELP)] = "auto",
+    range: Annotated[RangeName, typer.Option("--range", help=_RANGE_HELP)] = "auto",
     explain: Explain = None,
     signal: Annotated[
         str | None,
@@ -105,8 +118,12 @@ def convolve(
     ] = None,
     output: Output = None,
     show: Show = None,
+    recursive: Recursive = False,
+    from_list: FromList = None,
+    shard: Shard = None,
+    resume: Resume = False,
     jobs: Jobs = 0,
-    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
+    max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -125,131 +142,116 @@ def convolve(
 
     cnncli convolve --signal "1,0,2,3,1,0,1" -k "1,0,-1"
     """
-    from cnncli.commands._reading import start_reading
-
-    inputs, ahead = start_reading(images) if signal is None else ([], None)
-    from cnncli.filtering.settings import Settings
-
-    writes = signal is None and explain is None
-    kernels = _several(filters) if writes else ()
-    steps = kernels[:1] or _steps(filters or [], kernel, kernel_file)
+    to_file = signal is None and explain is None
+    steps, what, sheet = _chosen(filters or [], kernel, kernel_file, whole_layer=to_file)
     default_border = "reflect" if signal is None else "valid"
-    settings = Settings(op, border or default_border, stride, dilation, scale, bias, range)
+    settings = Settings(
+        op,
+        parse_border(border or default_border),
+        option_pair(stride, "stride"),
+        option_pair(dilation, "dilation"),
+        scale,
+        bias,
+        range,
+    )
     settings.check(steps)
     if signal is not None:
-        _convolve_signal(signal, steps, settings, as_json)
-    elif explain is not None:
-        _explain(inputs, ahead, explain, steps, settings, as_json)
-    else:
-        from cnncli.commands._batch import Manner, run_batch
-        from cnncli.commands._outputs import Targets
-        from cnncli.inputs import stand_for_several
-
-        what = "_".join(step.label for step in steps) if not kernels else _layer(filters)
-        others = [kernel_file] if kernel_file else []
-        targets = Targets(inputs, output, what, others, several=stand_for_several(images or []))
-        manner = Manner("filtering", jobs, quiet, as_json, verbose, show)
-        change = partial(
-            _sheet if kernels else _filtered, steps=kernels or steps, settings=settings
-        )
-        run_batch(inputs, targets, change, manner, ahead)
+        _print_signal(filter_signal(parse_signal(signal), steps, settings).tolist(), as_json)
+        return
+    inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
+    if explain is not None:
+        x, y = parse_pixel(explain, len(inputs))
+        picture = read_picture(inputs.names[0], max_pixels=max_pixels)
+        _explain(picture, steps, settings, x, y, as_json=as_json)
+        return
+    outputs = OutputPaths(inputs, output, what, [kernel_file] if kernel_file else [])
+    change = partial(_sheet if sheet else _filtered, steps=steps, settings=settings)
+    options = BatchOptions("filtering", jobs, max_pixels, quiet, as_json, verbose, show, resume)
+    made_with = _settings_line(what, steps, settings) if resume else ""
+    run_pictures(inputs.shard(shard), outputs, change, options._replace(settings=made_with))
 
 
-def _several(filters: list[str] | None) -> "tuple[Step, ...]":
-    """Return the kernels of a whole layer, if that is the one filter that is named."""
-    if filters is None or len(filters) > 1 or ":" not in filters[0]:
-        return ()
-    from cnncli.commands._learned import sheet_steps
-
-    return sheet_steps(filters)
+def _settings_line(what: str, steps: Sequence[Kernel], settings: Settings) -> str:
+    """Return what results are made with, as one line of text."""
+    numbers = [(part.weights.tolist(), part.scale) for step in steps for part in step.parts]
+    return f"convolve {what} {hashlib.sha256(repr(numbers).encode()).hexdigest()} {settings}"
 
 
-def _layer(filters: list[str] | None) -> str:
-    from cnncli.kernel_files import LearnedKernel
+def _chosen(
+    filters: list[str], kernel: str | None, kernel_file: Path | None, *, whole_layer: bool
+) -> tuple[tuple[Kernel, ...], str, bool]:
+    """Return the filters, what file names call them, and whether each goes on a sheet of its own.
 
-    learned = LearnedKernel.parse(filters[0]) if filters else None
-    return learned.label if learned else "kernels"
-
-
-def _sheet(
-    picture: "Picture", threads: int, *, steps: "tuple[Step, ...]", settings: "Settings"
-) -> "Changed":
-    from cnncli.commands._learned import sheet_of
-
-    return sheet_of(picture, steps, settings, threads)
-
-
-def _steps(filters: list[str], kernel: str | None, kernel_file: Path | None) -> "tuple[Step, ...]":
-    from cnncli.filtering.settings import Step
-    from cnncli.kernel_files import read_kernel_file
-    from cnncli.ops import parse_kernel
-
-    given = [bool(filters), kernel is not None, kernel_file is not None]
-    if sum(given) != 1:
+    That is for one filter which names several kernels of a layer, where `whole_layer` allows it.
+    """
+    if sum([bool(filters), kernel is not None, kernel_file is not None]) != 1:
         raise UsageError(
             "give one of --filter NAME, --kernel ROWS and --kernel-file FILE; "
             "cnncli filters lists the names"
         )
     if kernel is not None:
-        return (Step("kernel", parse_kernel(kernel)),)
-    if kernel_file is not None:
-        return (Step(kernel_file.stem, read_kernel_file(kernel_file)),)
-    return tuple(_named_step(name) for name in filters)
+        steps: tuple[Kernel, ...] = (Kernel.of(parse_kernel(kernel)),)
+    elif kernel_file is not None:
+        steps = (read_kernel_file(kernel_file),)
+    elif whole_layer and len(filters) == 1 and (learned := LearnedKernel.parse(filters[0])):
+        steps = learned.kernels()
+        return steps, learned.label, len(steps) > 1
+    else:
+        steps = tuple(_named_step(name) for name in filters)
+    return steps, "_".join(step.name for step in steps), False
 
 
-def _named_step(name: str) -> "Step":
-    from cnncli.filtering.settings import Step
-    from cnncli.kernel_files import LearnedKernel
-    from cnncli.ops import get_filter
-
+def _named_step(name: str) -> Kernel:
     learned = LearnedKernel.parse(name)
-    if learned is not None:
-        return Step(learned.label, learned.matrix())
-    named = get_filter(name)
-    return Step(named.name, named)
+    return get_filter(name) if learned is None else learned.kernel()
 
 
 def _filtered(
-    picture: "Picture", threads: int, *, steps: "tuple[Step, ...]", settings: "Settings"
-) -> "Changed":
-    from cnncli.commands._batch import Changed
-    from cnncli.filtering.chain import apply_filters
-
+    picture: Picture, threads: int, *, steps: tuple[Kernel, ...], settings: Settings
+) -> Result:
     done = apply_filters(picture, steps, settings, threads)
-    record = {"filters": [step.label for step in steps], "range": done.range}
-    return Changed(done.picture, f"range {done.range}: {done.reason}", record, done.plans)
+    details = {"filters": [step.name for step in steps], "range": done.range}
+    return Result(done.picture, f"range {done.range}: {done.reason}", details, done.plans)
 
 
-def _convolve_signal(
-    text: str, steps: "tuple[Step, ...]", settings: "Settings", as_json: bool
-) -> None:
-    from cnncli.filtering.signal import filter_signal
-    from cnncli.ops import parse_signal
-    from cnncli.show.console import result
+def _sheet(
+    picture: Picture, threads: int, *, steps: tuple[Kernel, ...], settings: Settings
+) -> Result:
+    """Return the picture under every kernel, on one labelled sheet.
 
-    values = filter_signal(parse_signal(text), steps, settings).tolist()
+    The range ``auto`` stretches each response to its own extremes: learned kernels have no scale.
+    """
+    from cnncli.show.filter_sheet import filter_sheet
+
+    if settings.range == "auto":
+        settings = replace(settings, range="minmax")
+    tiles = [("before", to_uint8_rgb(picture))]
+    for step in steps:
+        done = apply_filters(picture, (step,), settings, threads).picture
+        tiles.append((step.name, to_uint8_rgb(done)))
+    sheet = Picture(filter_sheet(tiles), mode="RGB", info={"format": "PNG"})
+    details = {"filters": [step.name for step in steps], "range": settings.range}
+    return Result(sheet, f"{len(steps)} kernels, range {settings.range} each", details)
+
+
+def _print_signal(values: list[float], as_json: bool) -> None:
     result(json.dumps({"result": values}) if as_json else str(values))
 
 
 def _explain(
-    inputs: list[Path],
-    ahead: "Ahead | None",
-    place: str,
-    steps: "tuple[Step, ...]",
-    settings: "Settings",
+    picture: Picture,
+    steps: tuple[Kernel, ...],
+    settings: Settings,
+    x: int,
+    y: int,
+    *,
     as_json: bool,
 ) -> None:
-    from cnncli.commands._place import one_place
     from cnncli.filtering.explain import explain_pixel
-    from cnncli.images import read_picture
-    from cnncli.show.console import result
+    from cnncli.show.explanation import show_explanation
 
-    x, y = one_place(place, inputs)
-    picture = read_picture(inputs[0], ahead=ahead)
     explanation = explain_pixel(picture, steps, settings, x, y)
     if as_json:
         result(json.dumps(explanation.to_dict()))
-        return
-    from cnncli.show.explanation import show_explanation
-
-    show_explanation(explanation)
+    else:
+        show_explanation(explanation)

@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,13 @@ from typing import Annotated
 
 import typer
 
+from cnncli.errors import CnncliError
+from cnncli.images import read_picture, to_uint8_grey
+from cnncli.interpret.shifts import shift_changes
+from cnncli.ops import FILTERS
 from cnncli.resources import sample_image
+from cnncli.show.console import notice, stdout_console
+from cnncli.show.lesson import show_step, show_words
 
 _SAMPLES = ("scene.png", "digit-7-pen.jpg")
 
@@ -36,7 +43,6 @@ class Step:
 
 
 def demo(
-    context: typer.Context,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for its pictures.")
     ] = Path("cnncli-demo"),
@@ -59,9 +65,6 @@ def demo(
 
     cnncli demo --no-pause
     """
-    from cnncli.show.console import stdout_console
-    from cnncli.show.lesson import show_step, show_words
-
     _bring_samples(output)
     waits = (sys.stdin.isatty() and sys.stdout.isatty()) if pause is None else pause
     console = stdout_console()
@@ -70,7 +73,9 @@ def demo(
         title = f"{number} of {len(STEPS)}: {step.title}"
         show_step(console, title, step.words, f"cnncli {shlex.join(words)}")
         sys.stdout.flush()
-        context.obj(words)  # the command line itself: what is printed is what is run
+        # What is printed is what is run.
+        if subprocess.run([sys.executable, "-m", "cnncli", *words], check=False).returncode:  # noqa: S603
+            raise CnncliError("this step of the demo failed; the line above says why")
         if step.after is not None:
             show_words(console, step.after(output))
         if waits and number < len(STEPS):
@@ -86,22 +91,13 @@ def _bring_samples(folder: Path) -> None:
 
 
 def _wait() -> None:
-    from cnncli.show.console import notice
-
     notice("\nEnter goes on, Ctrl-C leaves.")
     sys.stdin.readline()
 
 
 def _shift_words(folder: Path) -> str:
     """Measure on the sample picture what pooling does to a shift by one pixel."""
-    import numpy as np
-
-    from cnncli.images import read_picture, to_uint8_grey
-    from cnncli.interpret.shifts import shift_changes
-    from cnncli.ops import FILTERS, NamedKernel
-
-    kernel = FILTERS["vertical_edge"]
-    weights = kernel.weights if isinstance(kernel, NamedKernel) else np.ones((1, 1))
+    weights = FILTERS["vertical_edge"].weights
     grey = to_uint8_grey(read_picture(folder / "scene.png"))
     one, two, four = shift_changes(grey, weights, (1, 2, 4))
     return (

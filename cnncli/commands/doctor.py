@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnncli.config import data_folder
 from cnncli.resources import shipped_weights
-from cnncli.show.console import result
+from cnncli.show.console import result, stdout_console
 
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "typer", "rich")
 
@@ -49,7 +49,7 @@ def _presence(path: Path) -> str:
 
 
 def _pictures_state() -> str:
-    from cnncli.show.console import stdout_console
+    # Rich draws there; --version, which is written here too, does without.
     from cnncli.show.graphics import terminal_graphics
     from cnncli.show.picture import draws_colours
 

@@ -1,26 +1,36 @@
 """``cnncli evaluate``: how good weights are on labelled pictures, and where they fail."""
 
-from __future__ import annotations
-
+import csv
+import io
 import json
-import math
-from dataclasses import dataclass
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
+from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import Device, Json, MaxPixels, Quiet, Weights
-from cnncli.config import MAX_PIXELS
+from cnncli.commands._report import Labelled, write_report
+from cnncli.commands._weights import open_weights, weights_name
+from cnncli.config import MAX_PIXELS, data_folder
 from cnncli.errors import DataError, UsageError
-from cnncli.show.console import notice, result
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from cnncli.checkpoint import Checkpoint
-    from cnncli.inference.scores import Scores
+from cnncli.files import atomic_write
+from cnncli.images import Picture, write_picture
+from cnncli.inference import load_engine
+from cnncli.inference.scores import Scores, score, worst_mistakes
+from cnncli.pipeline import core_count
+from cnncli.preprocess import to_network_input
+from cnncli.show.console import notice, result, stdout_console
+from cnncli.show.evaluation import (
+    class_table,
+    confusion_table,
+    draw_confusion,
+    draw_reliability,
+    mistakes_sheet,
+)
 
 MOST_MISTAKES = 64  # on the contact sheet
 
@@ -49,11 +59,15 @@ def evaluate(
         Path | None,
         typer.Option("--reliability", metavar="PNG", help="Draw accuracy against confidence."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="HTML", help="Write all of it as one page."),
+    ] = None,
     engine: Annotated[
         str, typer.Option("--engine", metavar="auto|numpy|torch", help="What runs the network.")
     ] = "auto",
     device: Device = "auto",
-    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
+    max_pixels: MaxPixels = MAX_PIXELS,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the classes as CSV.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -65,46 +79,36 @@ def evaluate(
     Example: cnncli evaluate --data my-pictures --weights weights/mine.safetensors
 
     Example: cnncli evaluate --confusion confusion.png --mistakes mistakes.png
-    """
-    from cnncli.commands._weights import open_weights, weights_name
-    from cnncli.inference import load_engine
-    from cnncli.inference.scores import score
-    from cnncli.preprocess import to_network_input
 
+    Example: cnncli evaluate --report report.html
+    """
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other; leave out one")
+    os.environ["CNNCLI_MAX_PIXELS"] = str(max_pixels)  # folders of pictures are read by nn
     checkpoint, path, reason = open_weights(weights)
     notice(f"weights: {weights_name(path)} ({reason})", quiet=quiet)
     found = _open(data, checkpoint, quiet)
     runner = load_engine(checkpoint, engine, count=len(found.labels), device=device)
-    shares = runner.probabilities(to_network_input(found.pixels, checkpoint.preprocessing))
-    scores = score(shares, found.labels, checkpoint.classes)
-    _draw(scores, found, shares, checkpoint.classes, confusion, mistakes, reliability)
+    probabilities = runner.probabilities(to_network_input(found.pixels, checkpoint.preprocessing))
+    scores = score(probabilities, found.labels, checkpoint.classes)
+    _draw(scores, found, probabilities, checkpoint.classes, confusion, mistakes, reliability)
+    if report:
+        write_report(report, checkpoint, path, found, probabilities)
     if as_json:
-        result(json.dumps({"data": found.name, **_record(scores)}, ensure_ascii=False))
+        result(json.dumps({"data": found.name, **scores.to_dict()}, ensure_ascii=False))
     elif as_csv:
         _print_csv(scores)
     else:
         _print(scores, found.name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Labelled:
-    """Pictures as the network takes them, uint8 (N, H, W, C), and their classes (N,)."""
-
-    name: str
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-
-def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> _Labelled:
+def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> Labelled:
     """Return the test part of a data set, or a whole folder that the weights have not seen."""
     trained_on = checkpoint.card.get("data")
     name = data if data is not None else trained_on if isinstance(trained_on, str) else "mnist"
     folder = Path(name).expanduser()
     if folder.is_dir() and name != trained_on and _is_class_folder(folder):
         return _whole_folder(folder, checkpoint, quiet)
-    from cnncli.config import data_folder
     from cnncli.nn.datasets import open_data
 
     edge = checkpoint.preprocessing.height
@@ -124,9 +128,8 @@ def _is_class_folder(folder: Path) -> bool:
     return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
 
 
-def _whole_folder(folder: Path, checkpoint: Checkpoint, quiet: bool) -> _Labelled:
+def _whole_folder(folder: Path, checkpoint: Checkpoint, quiet: bool) -> Labelled:
     from cnncli.nn.folders import list_classes, list_part, part_folders, read_part
-    from cnncli.pipeline import core_count
 
     parts = part_folders(folder)
     part = next(parts[name] for name in ("test", "validation", "train") if name in parts)
@@ -145,10 +148,8 @@ def _checked(
     labels: NDArray[np.int64],
     classes: tuple[str, ...],
     checkpoint: Checkpoint,
-) -> _Labelled:
+) -> Labelled:
     """Return the pictures with the network's own class numbers: classes are matched by name."""
-    import numpy as np
-
     wanted = checkpoint.preprocessing
     if pixels.shape[1:] != (wanted.height, wanted.width, wanted.channels):
         raise DataError(
@@ -164,45 +165,12 @@ def _checked(
     if len(labels) == 0:
         raise DataError(f"{name} has no pictures that can be read; name another folder")
     number = np.array([checkpoint.classes.index(label) for label in classes], np.int64)
-    return _Labelled(name, pixels, number[labels])
-
-
-def _record(scores: Scores) -> dict[str, Any]:
-    return {
-        "accuracy": scores.accuracy,
-        "interval": list(scores.interval),
-        "n": scores.count,
-        "loss": scores.loss,
-        "ece": scores.calibration.error,
-        "per_class": _class_rows(scores),
-        "confusion": scores.confusion.tolist(),
-    }
-
-
-def _class_rows(scores: Scores) -> list[dict[str, Any]]:
-    rows = [
-        {
-            "label": entry.label,
-            "precision": entry.precision,
-            "recall": entry.recall,
-            "f1": entry.f1,
-            "support": entry.support,
-        }
-        for entry in scores.classes
-    ]
-    # JSON knows no NaN: what is divided by nothing is null.
-    return [
-        {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in row.items()}
-        for row in rows
-    ]
+    return Labelled(name, pixels, number[labels])
 
 
 def _print_csv(scores: Scores) -> None:
-    import csv
-    import io
-
     text = io.StringIO()
-    rows = _class_rows(scores)
+    rows = scores.to_dict()["per_class"]
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -210,9 +178,6 @@ def _print_csv(scores: Scores) -> None:
 
 
 def _print(scores: Scores, name: str) -> None:
-    from cnncli.show.console import stdout_console
-    from cnncli.show.evaluation import class_table, confusion_table
-
     console = stdout_console()
     low, high = scores.interval
     wrong = scores.count - round(scores.accuracy * scores.count)
@@ -221,7 +186,7 @@ def _print(scores: Scores, name: str) -> None:
         f"{wrong:,} of {scores.count:,} wrong"
     )
     result(f"loss {scores.loss:.4f}, calibration error {scores.calibration.error:.4f}\n")
-    console.print(class_table(_class_rows(scores)))
+    console.print(class_table(scores.to_dict()["per_class"]))
     if table := confusion_table(scores.confusion, [entry.label for entry in scores.classes]):
         console.print("\nTrue class (row) and what it was taken for (column)")
         console.print(table)
@@ -229,16 +194,13 @@ def _print(scores: Scores, name: str) -> None:
 
 def _draw(
     scores: Scores,
-    found: _Labelled,
-    shares: NDArray[np.float32],
+    found: Labelled,
+    probabilities: NDArray[np.float32],
     classes: tuple[str, ...],
     confusion: Path | None,
     mistakes: Path | None,
     reliability: Path | None,
 ) -> None:
-    from cnncli.files import atomic_write
-    from cnncli.show.evaluation import draw_confusion, draw_reliability
-
     title = f"{found.name}: {scores.accuracy:.2%} of {scores.count:,}"
     drawn: dict[Path, bytes] = {}
     if confusion:
@@ -253,23 +215,19 @@ def _draw(
             file.write(data)
         notice(f"wrote {path}")
     if mistakes:
-        _draw_mistakes(mistakes, found, shares, classes)
+        _draw_mistakes(mistakes, found, probabilities, classes)
 
 
 def _draw_mistakes(
-    path: Path, found: _Labelled, shares: NDArray[np.float32], classes: tuple[str, ...]
+    path: Path, found: Labelled, probabilities: NDArray[np.float32], classes: tuple[str, ...]
 ) -> None:
-    from cnncli.images import Picture, write_picture
-    from cnncli.inference.scores import worst_mistakes
-    from cnncli.show.evaluation import mistakes_sheet
-
-    worst = worst_mistakes(shares, found.labels, MOST_MISTAKES)
+    worst = worst_mistakes(probabilities, found.labels, MOST_MISTAKES)
     if not len(worst):
         notice(f"{path} is not written: there are no mistakes")
         return
     captions = [
-        f"{classes[found.labels[i]]} as {classes[shares[i].argmax()]}  {shares[i].max():.0%}"
-        for i in worst
+        f"{classes[found.labels[i]]} as {classes[row.argmax()]}  {row.max():.0%}"
+        for i, row in zip(worst, probabilities[worst], strict=True)
     ]
     sheet = mistakes_sheet([found.pixels[i] for i in worst], captions)
     write_picture(path, Picture(sheet, mode="RGB"))

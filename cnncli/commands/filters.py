@@ -2,20 +2,26 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from cnncli.commands._options import Json
 from cnncli.errors import UsageError
+from cnncli.filtering.chain import apply_filters
+from cnncli.filtering.frequency import gain_picture, gain_table
+from cnncli.filtering.likeness import most_like
+from cnncli.filtering.settings import Settings
+from cnncli.images import Picture, read_picture, to_uint8_rgb, write_picture
+from cnncli.kernel_files import convolution_layers
+from cnncli.ops import FILTERS, Kernel, get_filter
+from cnncli.resources import sample_image
+from cnncli.show.console import result, stdout_console
+from cnncli.show.filter_sheet import filter_sheet
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from cnncli.ops import Filter
-
-    Drawn = list[tuple[str, NDArray[np.uint8]]]
+Drawn = list[tuple[str, NDArray[np.uint8]]]
 
 
 def filters(
@@ -63,8 +69,6 @@ def filters(
             raise UsageError("--weights lists kernels; leave NAME, --show, --on and -o out")
         _list_learned(weights, as_json)
         return
-    from cnncli.ops import FILTERS, get_filter
-
     chosen = list(FILTERS.values()) if name is None else [get_filter(name)]
     drawn = _drawn(chosen, picture) if show or output is not None else []
     if output is not None:
@@ -74,8 +78,7 @@ def filters(
         _show(drawn)
 
 
-def _tell(chosen: "list[Filter]", as_json: bool, *, one: bool, written: Path | None) -> None:
-    from cnncli.show.console import result
+def _tell(chosen: list[Kernel], as_json: bool, *, one: bool, written: Path | None) -> None:
 
     if as_json:
         for each in chosen:
@@ -92,13 +95,9 @@ def _tell(chosen: "list[Filter]", as_json: bool, *, one: bool, written: Path | N
         result(str(written))
 
 
-def _record(each: "Filter") -> dict[str, Any]:
+def _record(each: Kernel) -> dict[str, Any]:
     """Return what is told about a filter, as JSON types."""
-    from cnncli.filtering.frequency import gain_table
-    from cnncli.ops.kernels import NamedFilter
-
-    kernels = each.kernels if isinstance(each, NamedFilter) else (each,)
-    rows, columns = kernels[0].weights.shape
+    rows, columns = each.shape
     return {
         "name": each.name,
         "rows": rows,
@@ -109,41 +108,30 @@ def _record(each: "Filter") -> dict[str, Any]:
                 "scale": k.scale,
                 "gain": gain_table(k.weights, k.scale),
             }
-            for k in kernels
+            for k in each.parts
         ],
-        "combine": each.combine if isinstance(each, NamedFilter) else None,
+        "combine": each.combine,
         "source": each.source,
         "purpose": each.purpose,
     }
 
 
-def _drawn(chosen: "list[Filter]", source: str | None) -> "Drawn":
+def _drawn(chosen: list[Kernel], source: str | None) -> Drawn:
     """Return the picture and what each filter makes of it; for one, its frequencies too."""
-    from cnncli.filtering.chain import apply_filters
-    from cnncli.filtering.frequency import gain_picture
-    from cnncli.filtering.settings import Settings, Step
-    from cnncli.images import read_picture, to_uint8_rgb
-    from cnncli.resources import sample_image
-
     picture = read_picture(source or sample_image("scene.png"))
     drawn: Drawn = [("before", to_uint8_rgb(picture))]
     for each in chosen:
-        step = Step(each.name, each)
-        drawn.append((each.name, to_uint8_rgb(apply_filters(picture, (step,), Settings()).picture)))
+        drawn.append((each.name, to_uint8_rgb(apply_filters(picture, (each,), Settings()).picture)))
     if len(chosen) == 1:
-        drawn.append(("gain by frequency", gain_picture(step.parts())))
+        drawn.append(("gain by frequency", gain_picture(each)))
     return drawn
 
 
-def _write_sheet(drawn: "Drawn", path: Path) -> None:
-    from cnncli.images import Picture, write_picture
-    from cnncli.show.filter_sheet import filter_sheet
-
+def _write_sheet(drawn: Drawn, path: Path) -> None:
     write_picture(path, Picture(filter_sheet(drawn)))
 
 
-def _show(drawn: "Drawn") -> None:
-    from cnncli.show.console import stdout_console
+def _show(drawn: Drawn) -> None:
     from cnncli.show.picture import show_pictures
 
     console = stdout_console()
@@ -153,9 +141,6 @@ def _show(drawn: "Drawn") -> None:
 
 
 def _list_learned(weights: Path, as_json: bool) -> None:
-    from cnncli.filtering.likeness import most_like
-    from cnncli.kernel_files import convolution_layers
-
     records = []
     for layer, kernels in convolution_layers(weights).items():
         for output, inputs in enumerate(kernels):
@@ -173,8 +158,6 @@ def _list_learned(weights: Path, as_json: bool) -> None:
                     }
                 )
     if as_json:
-        from cnncli.show.console import result
-
         for record in records:
             result(json.dumps(record))
         return

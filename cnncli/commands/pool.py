@@ -2,23 +2,38 @@
 
 import json
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from cnncli.commands._options import Explain, Images, Jobs, Json, MaxPixels, Output, Quiet, Show
+from cnncli.batch.inputs import expand_inputs
+from cnncli.batch.outputs import OutputPaths
+from cnncli.batch.report import BatchOptions
+from cnncli.batch.run import Result, run_pictures
+from cnncli.commands._options import (
+    Explain,
+    FromList,
+    Images,
+    Jobs,
+    Json,
+    MaxPixels,
+    Output,
+    Quiet,
+    Recursive,
+    Resume,
+    Shard,
+    Show,
+    parse_pixel,
+)
 from cnncli.config import MAX_PIXELS
-
-if TYPE_CHECKING:
-    from cnncli.commands._batch import Changed
-    from cnncli.filtering.pooling import PoolSettings
-    from cnncli.images import Picture
-    from cnncli.images.opening import Ahead
+from cnncli.filtering.pooling import PoolSettings, pool_picture
+from cnncli.filtering.settings import option_pair
+from cnncli.images import Picture, read_picture
+from cnncli.show.console import result
 
 
 def pool(
-    images: Images,
+    images: Images = None,
     size: Annotated[str, typer.Option("--size", "-s", metavar="N|NxM", help="Window.")] = "2",
     stride: Annotated[
         str | None,
@@ -27,13 +42,13 @@ def pool(
         ),
     ] = None,
     mode: Annotated[
-        str, typer.Option("--mode", "-m", metavar="max|avg|min|median|l2|sum", help="What is kept.")
+        Literal["max", "avg", "min", "median", "l2", "sum"],
+        typer.Option("--mode", "-m", help="What is kept."),
     ] = "max",
     edge: Annotated[
-        str,
+        Literal["partial", "drop", "pad"],
         typer.Option(
             "--edge",
-            metavar="partial|drop|pad",
             help="A ragged last window pools the pixels that it has, is dropped, or is padded "
             "by --padding as torch does.",
         ),
@@ -45,18 +60,21 @@ def pool(
         bool, typer.Option("--global", help="One window: the whole picture.", show_default=False)
     ] = False,
     range: Annotated[
-        str,
+        Literal["clip", "minmax", "raw"],
         typer.Option(
             "--range",
-            metavar="clip|minmax|raw",
             help="How sums and means become pixels: clip, minmax (stretched), raw (float32).",
         ),
     ] = "clip",
     explain: Explain = None,
     output: Output = None,
     show: Show = None,
+    recursive: Recursive = False,
+    from_list: FromList = None,
+    shard: Shard = None,
+    resume: Resume = False,
     jobs: Jobs = 0,
-    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
+    max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -72,50 +90,41 @@ def pool(
 
     cnncli pool photo.png --mode avg --explain 10,5
     """
-    from cnncli.commands._reading import start_reading
-
-    inputs, ahead = start_reading(images)
-    from cnncli.commands._batch import Manner, run_batch
-    from cnncli.commands._outputs import Targets
-    from cnncli.filtering.pooling import PoolSettings
-    from cnncli.inputs import stand_for_several
-
-    settings = PoolSettings(size, stride, mode, edge, padding, whole, range)
+    settings = PoolSettings(
+        option_pair(size, "size"),
+        None if stride is None else option_pair(stride, "stride"),
+        mode,
+        edge,
+        option_pair(padding, "padding", least=0),
+        whole,
+        range,
+    )
     settings.check()
+    inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     if explain is not None:
-        _explain(inputs, ahead, explain, settings, as_json)
+        x, y = parse_pixel(explain, len(inputs))
+        picture = read_picture(inputs.names[0], max_pixels=max_pixels)
+        _explain(picture, settings, x, y, as_json=as_json)
         return
-    targets = Targets(inputs, output, f"{mode}_pool", several=stand_for_several(images))
-    manner = Manner("pooling", jobs, quiet, as_json, False, show)
-    run_batch(inputs, targets, partial(_pooled, settings=settings), manner, ahead)
+    outputs = OutputPaths(inputs, output, f"{mode}_pool")
+    options = BatchOptions(
+        "pooling", jobs, max_pixels, quiet, as_json, False, show, resume, f"pool {settings}"
+    )
+    run_pictures(inputs.shard(shard), outputs, partial(_pooled, settings=settings), options)
 
 
-def _pooled(picture: "Picture", threads: int, *, settings: "PoolSettings") -> "Changed":
-    from cnncli.commands._batch import Changed
-    from cnncli.filtering.pooling import pool_picture
-
+def _pooled(picture: Picture, threads: int, *, settings: PoolSettings) -> Result:
     done = pool_picture(picture, settings, threads)
-    record = {"pool": settings.mode, "size": "global" if settings.whole else settings.size}
-    return Changed(done, f"{settings.mode} of {settings.describe()}", record)
+    details = {"pool": settings.mode, "size": settings.size_text}
+    return Result(done, f"{settings.mode} of {settings.describe()}", details)
 
 
-def _explain(
-    inputs: "list[Path]",
-    ahead: "Ahead | None",
-    place: str,
-    settings: "PoolSettings",
-    as_json: bool,
-) -> None:
-    from cnncli.commands._place import one_place
+def _explain(picture: Picture, settings: PoolSettings, x: int, y: int, *, as_json: bool) -> None:
     from cnncli.filtering.explain_pool import explain_pooled
-    from cnncli.images import read_picture
-    from cnncli.show.console import result
-
-    x, y = one_place(place, inputs)
-    explanation = explain_pooled(read_picture(inputs[0], ahead=ahead), settings, x, y)
-    if as_json:
-        result(json.dumps(explanation.to_dict()))
-        return
     from cnncli.show.pool_explanation import show_pool_explanation
 
-    show_pool_explanation(explanation)
+    explanation = explain_pooled(picture, settings, x, y)
+    if as_json:
+        result(json.dumps(explanation.to_dict()))
+    else:
+        show_pool_explanation(explanation)

@@ -1,33 +1,63 @@
 """``cnncli predict``: what is in the pictures, how sure that is, and what the network saw."""
 
-from __future__ import annotations
-
+import csv
+import hashlib
+import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from cnncli.commands._options import Device, Images, Jobs, Json, MaxPixels, Quiet, Weights
+from cnncli.batch.inputs import STDIN, Inputs, expand_inputs
+from cnncli.batch.report import BatchOptions
+from cnncli.batch.resuming import ResultsFile
+from cnncli.batch.run import run_batch
+from cnncli.batch.sinks import (
+    PictureFolder,
+    Sink,
+    hand_over,
+    sort_by_class,
+    write_labelled,
+    write_seen,
+)
+from cnncli.checkpoint import Checkpoint
+from cnncli.commands._options import (
+    Device,
+    EngineName,
+    FromList,
+    Images,
+    Jobs,
+    Json,
+    MaxPixels,
+    Quiet,
+    Recursive,
+    Resume,
+    Shard,
+    Weights,
+)
+from cnncli.commands._weights import open_network, weights_name
 from cnncli.config import MAX_PIXELS
-from cnncli.errors import BatchError, CnncliError, UsageError
-from cnncli.show.console import error as show_error
-from cnncli.show.console import notice, result
-
-if TYPE_CHECKING:
-    from cnncli.commands._sinks import Sink
-    from cnncli.inference.predict import Guess, Prediction, Predictor
+from cnncli.errors import CnncliError, UsageError
+from cnncli.images import read_picture
+from cnncli.inference import Engine, load_engine
+from cnncli.inference.onnx_model import OnnxModel
+from cnncli.inference.predict import Guess, Prediction, Predictor
+from cnncli.show.console import notice, result, stdout_console
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
-MANNERS = ("auto", "digit", "resize", "none")
 CSV_HEADER = "path,label,index,confidence,warnings,error"
+
+How = Literal["auto", "digit", "resize", "none"]
+Format = Literal["text", "json", "csv"]
 
 
 def predict(
-    images: Images,
+    images: Images = None,
     weights: Weights = None,
     top: Annotated[int, typer.Option("--top", "-t", min=1, help="Classes to name.")] = 3,
     min_confidence: Annotated[
@@ -35,10 +65,9 @@ def predict(
         typer.Option("--min-confidence", min=0, max=1, help="Say 'unknown' if it is less sure."),
     ] = 0.0,
     preprocess: Annotated[
-        str,
+        How,
         typer.Option(
             "--preprocess",
-            metavar="|".join(MANNERS),
             help="digit: find a digit and normalise it; resize: scale and crop; none: take it "
             "as it is; auto: as the weights say.",
         ),
@@ -77,17 +106,27 @@ def predict(
     move: Annotated[
         bool, typer.Option("--move", help="With --sort-into: move instead of copying.")
     ] = False,
-    engine: Annotated[
-        str,
+    output: Annotated[
+        Path | None,
         typer.Option(
-            "--engine",
-            metavar="auto|numpy|torch",
-            help="numpy starts faster; auto takes it for small jobs.",
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Append a line a picture to a .jsonl or .csv file instead of showing it.",
+            show_default=False,
         ),
+    ] = None,
+    recursive: Recursive = False,
+    from_list: FromList = None,
+    shard: Shard = None,
+    resume: Resume = False,
+    engine: Annotated[
+        EngineName,
+        typer.Option("--engine", help="numpy starts faster; auto takes it for small jobs."),
     ] = "auto",
     device: Device = "auto",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table of commas.")] = False,
-    max_pixels: MaxPixels = MAX_PIXELS,  # noqa: ARG001 (its callback sets the limit)
+    max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
     jobs: Jobs = 0,
     quiet: Quiet = False,
@@ -104,79 +143,67 @@ def predict(
 
     Example: cnncli predict photos/ --weights weights/last.safetensors --min-confidence 0.8 --json
     """
-    _check(preprocess, as_csv, as_json)
-    listed = _list(images)
-    sinks = _sinks(listed.paths, save_preprocessed, annotate, sort_into, move)
-    predictor = _predictor(weights, engine, device, len(listed.paths), quiet)
-    predictor = _asked(predictor, preprocess, top, min_confidence, digits)
-    form = "json" if as_json else "csv" if as_csv else "eye"
-    _report(_predictions(predictor, listed, jobs), len(listed), form, sinks, quiet)
-
-
-def _check(preprocess: str, as_csv: bool, as_json: bool) -> None:
-    if preprocess not in MANNERS:
-        raise UsageError(f"--preprocess {preprocess!r} is unknown; use one of {', '.join(MANNERS)}")
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other; leave out one")
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """Inputs in order: paths to read, and arguments that stand for none, with the reason."""
-
-    paths: list[Path] = field(default_factory=list)
-    missing: dict[int, tuple[str, CnncliError]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.paths) + len(self.missing)
-
-
-def _list(arguments: Sequence[str]) -> _Listed:
-    from cnncli.inputs import expand_inputs
-
-    listed = _Listed()
-    for argument in arguments:
-        try:
-            found = expand_inputs([argument])
-        except CnncliError as error:
-            if len(arguments) == 1:
-                raise
-            listed.missing[len(listed)] = argument, error
-        else:
-            known = set(listed.paths)
-            listed.paths.extend(path for path in found if path not in known)
-    return listed
-
-
-def _predictor(
-    weights: Path | None, engine: str, device: str, count: int, quiet: bool
-) -> Predictor:
-    from cnncli.commands._weights import open_weights, weights_name
-    from cnncli.inference import load_engine
-    from cnncli.inference.predict import Predictor
-
-    checkpoint, path, reason = open_weights(weights)
-    loaded = load_engine(checkpoint, engine, count=count, device=device)
-    notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
-    return Predictor(checkpoint, loaded)
-
-
-def _asked(
-    predictor: Predictor, how: str, top: int, min_confidence: float, numbers: bool
-) -> Predictor:
-    from dataclasses import replace
-
-    if numbers and (how not in ("auto", "digit") or not _reads_digits(predictor, how)):
+    if output is not None and (as_csv or as_json):
+        raise UsageError("the suffix of -o says the format; leave out --csv and --json")
+    if resume and output is None:
+        raise UsageError("--resume needs a file for the results; give -o FILE.jsonl or -o FILE.csv")
+    inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
+    read = partial(read_picture, max_pixels=max_pixels)
+    sinks = _sinks(inputs, read, save_preprocessed, annotate, sort_into, move)
+    inputs = inputs.shard(shard)
+    checkpoint, path, reason = open_network(weights)
+    reads_digits = preprocess == "digit" or (
+        preprocess == "auto" and checkpoint.preprocessing.kind == "digit"
+    )
+    if digits and not reads_digits:
         raise UsageError("--digits needs weights that read single digits; leave it out")
-    return replace(predictor, how=how, top=top, min_confidence=min_confidence, numbers=numbers)
+    form: Format = "json" if as_json else "csv" if as_csv else "text"
+    results: ResultsFile | None = None
+    if output is not None:
+        weights_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+        settings = f"predict {weights_hash} {preprocess} {top} {min_confidence} {digits}"
+        results = ResultsFile(output, CSV_HEADER, settings, resume=resume)
+        form, inputs = results.form, inputs.without(results.done, results.failed)
+    loaded = _engine(checkpoint, engine, device, len(inputs))
+    notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
+    # A line each on the screen is progress enough, and a bar would be drawn into them.
+    told = results is None and (
+        len(inputs) <= MAX_BLOCKS or (form == "text" and sys.stdout.isatty())
+    )
+    options = BatchOptions("predicting", jobs, quiet=quiet or told)
+    predictor = Predictor(
+        checkpoint,
+        loaded,
+        preprocess,
+        top,
+        min_confidence,
+        numbers=digits,
+        read=read,
+        keep_prepared=len(inputs) <= MAX_BLOCKS or save_preprocessed is not None,
+        chunk=max(1, min(32, len(inputs) // (4 * options.workers(len(inputs))))),
+    )
+    if form == "csv" and results is None:
+        result(CSV_HEADER)
+    run_batch(inputs, predictor, _Report(form, sinks, len(inputs), results), options)
+    if results is not None:
+        result(str(output))
 
 
-def _reads_digits(predictor: Predictor, how: str) -> bool:
-    return how == "digit" or predictor.checkpoint.preprocessing.kind == "digit"
+def _engine(
+    checkpoint: Checkpoint | OnnxModel, engine: EngineName, device: str, count: int
+) -> Engine | OnnxModel:
+    if not isinstance(checkpoint, OnnxModel):
+        return load_engine(checkpoint, engine, count=count, device=device)
+    if engine != "auto" or device not in ("auto", "cpu"):
+        raise UsageError("onnxruntime runs an ONNX file, on the CPU; leave out --engine, --device")
+    return checkpoint
 
 
 def _sinks(
-    inputs: Sequence[Path],
+    inputs: Inputs,
+    read: Callable[[str], Any],
     seen: Path | None,
     annotate: Path | None,
     sort_into: Path | None,
@@ -184,78 +211,51 @@ def _sinks(
 ) -> list[Sink]:
     if move and sort_into is None:
         raise UsageError("--move goes with --sort-into DIR; name the folder")
-    if not (seen or annotate or sort_into):
-        return []
-    from cnncli.commands._sinks import LabelSink, SeenSink, SortSink
-    from cnncli.inputs import STDIN
-
-    if STDIN in inputs and (sort_into or annotate):
+    if STDIN in inputs.names and (sort_into or annotate):
         raise UsageError("stdin is no file to sort or annotate; name a file instead of -")
     sinks: list[Sink] = []
     if seen:
-        sinks.append(SeenSink(seen, inputs))
+        sinks.append(partial(write_seen, PictureFolder(seen, inputs.names, "seen")))
     if annotate:
-        sinks.append(LabelSink(annotate, inputs))
+        folder = PictureFolder(annotate, inputs.names, "labelled")
+        sinks.append(partial(write_labelled, folder, read))
     if sort_into:  # the last one: a moved picture cannot be read again
-        sinks.append(SortSink(sort_into, move))
+        sinks.append(partial(sort_by_class, sort_into, move))
     return sinks
 
 
-def _predictions(predictor: Predictor, listed: _Listed, jobs: int) -> Iterator[Prediction]:
-    from cnncli.inference.predict import Prediction
-    from cnncli.pipeline import core_count
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """Says what each prediction is, once the sinks have had it.
 
-    read = predictor.predict(listed.paths, jobs or core_count())
-    for position in range(len(listed)):
-        if position in listed.missing:
-            name, error = listed.missing[position]
-            yield Prediction(Path(name), error=error)
-        else:
-            yield next(read)
+    Parameters
+    ----------
+    form
+        What is printed.
+    sinks
+        What else becomes of predictions.
+    count
+        Of all pictures: few are drawn, many get a line each.
+    results
+        Where lines go instead of stdout, if anywhere.
+    """
 
+    form: Format
+    sinks: Sequence[Sink]
+    count: int
+    results: ResultsFile | None
 
-def _report(
-    predictions: Iterator[Prediction],
-    count: int,
-    form: str,
-    sinks: Sequence[Sink],
-    quiet: bool,
-) -> None:
-    from cnncli.show.progress import batch_progress
-
-    failures: list[CnncliError] = []
-    if form == "csv":
-        result(CSV_HEADER)
-    # A line each on the screen is progress enough, and a bar would be drawn into them.
-    told = count <= MAX_BLOCKS or (form == "eye" and sys.stdout.isatty())
-    with batch_progress(count, "predicting", quiet=quiet or told) as advance:
-        for prediction in predictions:
-            failure = prediction.error or _hand_over(prediction, sinks)
-            if failure is not None:
-                failures.append(failure)
-                if count > 1:
-                    show_error(str(failure))
-            advance(_line(prediction, form, count))
-    _raise_for(failures, count)
-
-
-def _hand_over(prediction: Prediction, sinks: Sequence[Sink]) -> CnncliError | None:
-    if not sinks:
-        return None
-    from cnncli.commands._sinks import hand_over
-
-    return hand_over(prediction, sinks)
-
-
-def _line(prediction: Prediction, form: str, count: int) -> str | None:
-    """Return one prediction as a line of result; blocks are drawn at once instead."""
-    if form == "json":
-        return json.dumps(_record(prediction), ensure_ascii=False)
-    if form == "csv":
-        return _csv_row(prediction)
-    if prediction.error is None:
-        _draw(prediction, count)
-    return None
+    def __call__(self, prediction: Prediction, say: Callable[[str], None]) -> CnncliError | None:
+        failure = prediction.error or hand_over(prediction, self.sinks)
+        if self.results is not None:
+            say = self.results.append
+        if self.form == "json":
+            say(json.dumps(_record(prediction), ensure_ascii=False))
+        elif self.form == "csv":
+            say(_csv_row(prediction))
+        elif prediction.error is None:
+            _draw(prediction, self.count)
+        return failure
 
 
 def _record(prediction: Prediction) -> dict[str, Any]:
@@ -263,7 +263,7 @@ def _record(prediction: Prediction) -> dict[str, Any]:
     known = bool(top) and prediction.known
     digits = {"text": prediction.text, "digits": [_guess(guess) for guess in prediction.digits]}
     return {
-        "path": str(prediction.path),
+        "path": prediction.path,
         "label": prediction.label,
         "index": top[0]["index"] if known else None,
         "confidence": top[0]["confidence"] if top else None,
@@ -281,9 +281,6 @@ def _guess(guess: Guess) -> dict[str, Any]:
 
 
 def _csv_row(prediction: Prediction) -> str:
-    import csv
-    import io
-
     record = _record(prediction)
     cells = [record["path"], record["label"], record["index"], record["confidence"]]
     row = io.StringIO()
@@ -293,27 +290,13 @@ def _csv_row(prediction: Prediction) -> str:
 
 
 def _draw(prediction: Prediction, count: int) -> None:
-    from cnncli.show.console import stdout_console
-    from cnncli.show.predictions import prediction_block, prediction_line
+    from cnncli.show.predictions import show_prediction  # draws by Rich: 0.1 s of import
 
-    console = stdout_console()
-    path, label = str(prediction.path), str(prediction.label)
-    if count > MAX_BLOCKS or prediction.prepared is None:
-        confidence = prediction.top[0].confidence
-        line = prediction_line(path, label, confidence, prediction.warnings, 8)
-        console.print(line, soft_wrap=True)
-        return
-    top = [(guess.label, guess.confidence) for guess in prediction.top]
-    ascii_only = console.options.ascii_only
-    seen = prediction.prepared.pixels
-    block = prediction_block(path, seen, label, top, prediction.warnings, ascii_only=ascii_only)
-    console.print(block)
-    console.print()
-
-
-def _raise_for(failures: Sequence[CnncliError], count: int) -> None:
-    if failures and count == 1:
-        raise failures[0]
-    if failures:
-        kind = CnncliError if len(failures) == count else BatchError
-        raise kind(f"{len(failures)} of {count} pictures failed; the lines above say why")
+    show_prediction(
+        stdout_console(),
+        prediction.path,
+        str(prediction.label),
+        [(guess.label, guess.confidence) for guess in prediction.top],
+        prediction.warnings,
+        None if count > MAX_BLOCKS or prediction.prepared is None else prediction.prepared.pixels,
+    )

@@ -1,21 +1,26 @@
 """``cnncli train``: from a data set to a checkpoint, with everything shown on the way."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cnncli.commands._options import Device, Json, Quiet
 from cnncli.config import (
     RECIPES,
+    ExtraName,
     OptimizerName,
     PrecisionName,
     RecipeName,
 )
+from cnncli.errors import UsageError
 from cnncli.nn.networks import NETWORKS, TORCHVISION  # noqa: TID253 (names alone, no torch)
 
 _FAST = RECIPES["fast"]
-_MODELS = "; ".join(f"{name}: {entry.purpose}" for name, entry in NETWORKS.items())
+_MODELS = "auto: what suits the data; " + "; ".join(
+    f"{name}: {entry.purpose}" for name, entry in NETWORKS.items()
+)
 _MODELS += f"; or {TORCHVISION.purpose}, such as resnet18 or convnext_tiny."
 
 
@@ -35,7 +40,23 @@ def train(
     model: Annotated[
         str,
         typer.Option(metavar="NAME", help=_MODELS),
-    ] = "simple",
+    ] = "auto",
+    extra: Annotated[
+        ExtraName | None,
+        typer.Option(
+            help="drawn: add digits that MNIST lacks, drawn by pens, fonts and displays, and signs "
+            "that are none, to the ones to train on. Default: none.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="Start from these weights of the same network instead of random ones.",
+            show_default=False,
+        ),
+    ] = None,
     pretrained: Annotated[
         bool,
         typer.Option(
@@ -43,6 +64,14 @@ def train(
             help="Start one of torchvision's networks from ImageNet's weights: a download.",
         ),
     ] = False,
+    fit: Annotated[
+        Literal["head", "all"] | None,
+        typer.Option(
+            help="head: train the last layer of a pretrained network alone, in seconds; "
+            "all: tune all layers for --epochs. Default: head for photos, else all.",
+            show_default=False,
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = _FAST.epochs,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Pictures a step. Default: the recipe's.")
@@ -103,6 +132,10 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write TensorBoard logs there, too.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="HTML", help="Write how good it became as one page."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="One batch through everything; writes nothing.")
     ] = False,
@@ -118,11 +151,17 @@ def train(
 
     Example: cnncli train --data my-pictures --epochs 30 --out weights/mine.safetensors
 
+    Example: cnncli train --data holiday-pictures
+
     Example: cnncli train --data photos --model resnet18 --pretrained --image-size 64
 
     Example: cnncli train --recipe plain --seed 1
+
+    Example: cnncli train --data mnist --extra drawn
     """
-    from cnncli.commands._training import Job, Request, train_here
+    # A thread that spins while it waits makes a busy machine crawl; torch reads this on import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from cnncli.commands._training import Job, Opened, Request, train_here
 
     options = {
         "epochs": epochs,
@@ -141,6 +180,10 @@ def train(
         for name in context.params
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
-    request = Request(data, model, recipe, options, limit, image_size, strict, given, pretrained)
-    job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard)
+    begin = str(start) if start else None
+    opened = Opened(data, limit, image_size, strict, pretrained, extra, begin)
+    request = Request(model, recipe, opened, options, given, fit)
+    if report and dry_run:
+        raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
+    job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)
     train_here(request, job)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.filtering.settings import Settings, Step, chain_range
+from cnncli.filtering.settings import Settings, chain_range
 from cnncli.filtering.weighted import opacity, weighted_response
 from cnncli.images import Picture
-from cnncli.ops import correlate2d, filter_image, resolve_scale, to_pixels
+from cnncli.ops import Kernel, correlate2d, filter_image, to_pixels
 
 Array = NDArray[Any]
 
@@ -37,7 +37,7 @@ class Filtered:
 
 
 def apply_filters(
-    picture: Picture, steps: tuple[Step, ...], settings: Settings, threads: int | None = None
+    picture: Picture, steps: tuple[Kernel, ...], settings: Settings, threads: int | None = None
 ) -> Filtered:
     """Filter a picture: each filter on the unrounded result of the one before.
 
@@ -68,41 +68,33 @@ def apply_filters(
     mode, reason = chain_range(settings.range, steps)
     between = replace(settings, scale=None, bias=0.0, range="raw")
     pixels, alpha, plans = picture.pixels, picture.alpha, []
-    for step in steps[:-1]:
-        pixels, plan = _apply(pixels, alpha, step, between, np.float32, threads)
+    for number, step in enumerate(steps, 1):
+        last = number == len(steps)
+        done = replace(settings, range=mode) if last else between
+        dtype: Any = picture.pixels.dtype if last else np.float32
+        if alpha is None or is_opaque(alpha):
+            options: dict[str, Any] = {"scale": done.scale, "bias": done.bias, "range": done.range}
+            options |= done.windows(pixels.shape, step)
+            pixels, plan = filter_image(
+                pixels, step, op=done.op, dtype=dtype, threads=threads, **options
+            )
+            plans.append(f"{step.name}: {plan}")
+        else:
+            pixels = _filter_weighted(pixels, alpha, step, done, dtype)
+            plans.append(f"{step.name}: alpha-weighted, because some pixels are transparent")
         alpha = None if alpha is None else sampled_alpha(alpha, step, settings)
-        plans.append(plan)
-    last = replace(settings, range=mode)
-    result, plan = _apply(pixels, alpha, steps[-1], last, picture.pixels.dtype, threads)
-    if alpha is not None:
-        alpha = sampled_alpha(alpha, steps[-1], settings)
-        alpha = opacity(alpha) if mode == "raw" else alpha
-    plans.append(plan)
-    filtered = replace(picture, pixels=result, alpha=alpha)
+    if alpha is not None and mode == "raw":
+        alpha = opacity(alpha)
+    filtered = replace(picture, pixels=pixels, alpha=alpha)
     return Filtered(filtered, mode, reason, tuple(plans))
 
 
-def _apply(
-    pixels: Array,
-    alpha: Array | None,
-    step: Step,
-    settings: Settings,
-    dtype: Any,
-    threads: int | None,
-) -> tuple[Array, str]:
-    if alpha is None or is_opaque(alpha):
-        options: dict[str, Any] = {"scale": settings.scale, "bias": settings.bias}
-        options |= {"range": settings.range, "dtype": dtype, "threads": threads}
-        filtered, plan = filter_image(
-            pixels, step.kernel, op=settings.op, **settings.windows(pixels.shape, step), **options
-        )
-        return filtered, f"{step.label}: {plan}"
+def _filter_weighted(
+    pixels: Array, alpha: Array, step: Kernel, settings: Settings, dtype: Any
+) -> Array:
     response = weighted_response(pixels, opacity(alpha), step, settings)
-    # The kernels' own scales are in the response; another scale replaces that of one kernel.
-    own = step.parts()[0][1] if len(step.parts()) == 1 else 1
-    scale = resolve_scale(settings.scale, step.kernel) / own
-    result = to_pixels(response, dtype, range=settings.range, scale=scale, bias=settings.bias)
-    return result, f"{step.label}: alpha-weighted, because some pixels are transparent"
+    scale = step.divisor(settings.scale)
+    return to_pixels(response, dtype, range=settings.range, scale=scale, bias=settings.bias)
 
 
 def is_opaque(alpha: Array) -> bool:
@@ -110,10 +102,9 @@ def is_opaque(alpha: Array) -> bool:
     return bool(alpha.min() == np.iinfo(alpha.dtype).max)
 
 
-def sampled_alpha(alpha: Array, step: Step, settings: Settings) -> Array:
+def sampled_alpha(alpha: Array, step: Kernel, settings: Settings) -> Array:
     """Return the alpha at the anchor of each window, ``(OH, OW)``."""
-    weights = step.parts()[0][0]
-    anchor = np.zeros(weights.shape, np.int64)
-    anchor[(weights.shape[0] - 1) // 2, (weights.shape[1] - 1) // 2] = 1
+    anchor = np.zeros(step.shape, np.int64)
+    anchor[(step.shape[0] - 1) // 2, (step.shape[1] - 1) // 2] = 1
     sampled: Array = correlate2d(alpha, anchor, **settings.windows(alpha.shape, step))
     return sampled.astype(alpha.dtype)

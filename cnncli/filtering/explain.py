@@ -1,6 +1,5 @@
 """The arithmetic that made one output pixel."""
 
-import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,12 +8,12 @@ from numpy.typing import NDArray
 
 from cnncli.errors import UsageError
 from cnncli.filtering.chain import apply_filters, is_opaque
-from cnncli.filtering.settings import Settings, Step, option_pair
+from cnncli.filtering.settings import Settings
 from cnncli.filtering.weighted import opacity
 from cnncli.images import Picture
-from cnncli.ops import Border, parse_border, resolve_scale
-from cnncli.ops.kernels import NamedFilter
-from cnncli.ops.windows import border_index, pads
+from cnncli.ops import Border, Kernel
+from cnncli.ops.borders import border_index, pads
+from cnncli.ops.pixels import combine
 
 Array = NDArray[Any]
 
@@ -122,7 +121,7 @@ class Explanation:
 
 
 def explain_pixel(
-    picture: Picture, steps: tuple[Step, ...], settings: Settings, x: int, y: int
+    picture: Picture, steps: tuple[Kernel, ...], settings: Settings, x: int, y: int
 ) -> Explanation:
     """Return the window, kernel, products and sum of one pixel of the last filter's result.
 
@@ -146,28 +145,28 @@ def explain_pixel(
             f"give up to {width - 1},{height - 1}"
         )
     source = _input_of_last(picture, steps, settings)
-    step, kernels = steps[-1], _oriented_kernels(steps[-1], settings.op)
-    spots = _spots(source, kernels[0][0].shape, settings, x, y)
-    scale = float(resolve_scale(settings.scale, step.kernel))
+    step = steps[-1].rotated if settings.op == "convolve" else steps[-1]
+    spots = _spots(source, step.shape, settings, x, y)
+    scale = float(step.divisor(settings.scale))
     low, high = _bounds(picture, steps, settings, done.range)
     return Explanation(
         x=x,
         y=y,
-        filter=step.label,
-        before=[each.label for each in steps[:-1]],
+        filter=step.name,
+        before=[each.name for each in steps[:-1]],
         op=settings.op,
-        border=str(parse_border(settings.border)),
+        border=str(settings.border),
         range=done.range,
         outside=spots.outside.tolist(),
         weighted=source.alpha is not None and not is_opaque(source.alpha),
-        combine=step.kernel.combine if isinstance(step.kernel, NamedFilter) else None,
+        combine=step.combine,
         scale=scale,
         bias=settings.bias,
         low=low,
         high=high,
         depth=done.picture.pixels.dtype.name,
         channels=[
-            _channel_sum(name, values, spots, step, kernels, scale, settings.bias, pixel)
+            _channel_sum(name, values, spots, step, scale, settings.bias, pixel)
             for name, values, pixel in channel_names(source, done.picture.pixels[y, x])
         ],
     )
@@ -200,9 +199,7 @@ class _Spots:
 
 
 def _spots(picture: Picture, shape: tuple[int, ...], settings: Settings, x: int, y: int) -> _Spots:
-    border = parse_border(settings.border)
-    strides = option_pair(settings.stride, "stride")
-    dilations = option_pair(settings.dilation, "dilation")
+    border, strides, dilations = settings.border, settings.stride, settings.dilation
     places, indices = [], []
     for axis, start in enumerate((y, x)):
         before, after = pads(shape[axis], dilations[axis], border)
@@ -220,7 +217,7 @@ def _spots(picture: Picture, shape: tuple[int, ...], settings: Settings, x: int,
     return _Spots(indices[0], indices[1], outside, border, alpha)
 
 
-def _input_of_last(picture: Picture, steps: tuple[Step, ...], settings: Settings) -> Picture:
+def _input_of_last(picture: Picture, steps: tuple[Kernel, ...], settings: Settings) -> Picture:
     if len(steps) == 1:
         return picture
     between = replace(settings, scale=None, bias=0.0, range="raw")
@@ -232,17 +229,12 @@ def _input_of_last(picture: Picture, steps: tuple[Step, ...], settings: Settings
 
 
 def _bounds(
-    picture: Picture, steps: tuple[Step, ...], settings: Settings, mode: str
+    picture: Picture, steps: tuple[Kernel, ...], settings: Settings, mode: str
 ) -> tuple[float | None, float | None]:
     if mode != "minmax":
         return None, None
     pixels = apply_filters(picture, steps, replace(settings, range="raw")).picture.pixels
     return float(pixels.min()), float(pixels.max())
-
-
-def _oriented_kernels(step: Step, op: str) -> list[tuple[Array, int]]:
-    turn = -1 if op == "convolve" else 1
-    return [(weights[::turn, ::turn], scale) for weights, scale in step.parts()]
 
 
 def channel_names(source: Picture, pixel: Any) -> list[tuple[str, Array, float]]:
@@ -260,33 +252,20 @@ def _channel_sum(
     name: str,
     values: Array,
     spots: _Spots,
-    step: Step,
-    kernels: list[tuple[Array, int]],
+    step: Kernel,
     scale: float,
     bias: float,
     pixel: float,
 ) -> ChannelSum:
     sums = []
-    for weights, own in kernels:
-        window = spots.window(values, weights)
-        products = window * weights
-        single = len(kernels) == 1
+    for part in step.parts:
+        window = spots.window(values, part.weights)
+        products = window * part.weights
+        total, own = products.sum().item(), part.scale if step.partners else 1
         sums.append(
-            KernelSum(
-                window.tolist(),
-                weights.tolist(),
-                1 if single else own,
-                products.tolist(),
-                products.sum().item(),
-            )
+            KernelSum(window.tolist(), part.weights.tolist(), own, products.tolist(), total)
         )
-    response = _combined(step, [each.sum / each.scale for each in sums])
+    response = sums[0].sum
+    if step.partners:
+        response = combine(step, [np.array([each.sum], np.float64) for each in sums]).item()
     return ChannelSum(name, sums, response, response / scale + bias, pixel)
-
-
-def _combined(step: Step, responses: list[float]) -> float:
-    if not isinstance(step.kernel, NamedFilter):
-        return responses[0]
-    if step.kernel.combine == "max":
-        return max(responses)
-    return math.sqrt(sum(response * response for response in responses))

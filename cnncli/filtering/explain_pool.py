@@ -10,7 +10,7 @@ from cnncli.errors import UsageError
 from cnncli.filtering.explain import channel_names
 from cnncli.filtering.pooling import PoolSettings, pool_picture
 from cnncli.images import Picture
-from cnncli.ops.spans import Span
+from cnncli.ops.pool import Span
 
 Array = NDArray[Any]
 

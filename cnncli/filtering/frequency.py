@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.ops import Kernel
+
 # Lengths of a wave in pixels; infinite is a plain area, 2 the finest stripes that pixels can show.
 WAVES = (np.inf, 32.0, 16.0, 8.0, 4.0, 2.0)
 DIRECTIONS = ("across", "down", "diagonal")
@@ -51,18 +53,18 @@ def gain_table(weights: NDArray[Any], scale: float) -> dict[str, list[float]]:
     }
 
 
-def gain_picture(parts: Sequence[tuple[NDArray[Any], int]], size: int = 65) -> NDArray[np.uint8]:
+def gain_picture(kernel: Kernel, size: int = 65) -> NDArray[np.uint8]:
     """Return the gains as a grey picture: plain areas in the middle, finest stripes at the rim.
 
     Parameters
     ----------
-    parts
-        Kernels with their scales; of several, the root of the sum of squares is shown.
+    kernel
+        With its scale; of several, the root of the sum of squares is shown.
     size
         Odd number of rows and columns.
     """
     axis = np.linspace(-0.5, 0.5, size)
-    squares = [np.square(gain(w, s, axis, axis[:, np.newaxis])) for w, s in parts]
+    squares = [np.square(gain(k.weights, k.scale, axis, axis[:, np.newaxis])) for k in kernel.parts]
     gains = np.sqrt(np.sum(squares, axis=0))
     levels: NDArray[np.uint8] = np.floor(gains * (255 / (gains.max() or 1)) + 0.5).astype(np.uint8)
     return levels

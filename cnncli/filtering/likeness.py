@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.ops import FILTERS
-from cnncli.ops.kernels import NamedKernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def _poses(shape: tuple[int, ...]) -> tuple[_Pose, ...]:
         )
         for turned in range(4)
         for named in FILTERS.values()
-        if isinstance(named, NamedKernel)
+        if not named.partners
         for weights in [np.rot90(named.weights, turned)]
         if weights.shape == shape
     )

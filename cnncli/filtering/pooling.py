@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.errors import UsageError
 from cnncli.filtering.chain import is_opaque
-from cnncli.filtering.settings import option_pair
+from cnncli.filtering.settings import Pair
 from cnncli.filtering.weighted import opacity
 from cnncli.images import Picture
 from cnncli.ops import pool2d, to_pixels
@@ -22,11 +22,11 @@ _RANGES = ("clip", "minmax", "raw")
 class PoolSettings:
     """How a picture is pooled; the fields are the options of ``cnncli pool``."""
 
-    size: str = "2"
-    stride: str | None = None
+    size: Pair = (2, 2)
+    stride: Pair | None = None
     mode: str = "max"
     edge: str = "partial"
-    padding: str = "0"
+    padding: Pair = (0, 0)
     whole: bool = False
     range: str = "clip"
 
@@ -44,32 +44,36 @@ class PoolSettings:
             raise UsageError(f"edge {self.edge!r} is unknown; use one of {', '.join(POOL_EDGES)}")
         if self.range not in _RANGES:
             raise UsageError(f"range {self.range!r} is not for pooling; use {', '.join(_RANGES)}")
-        size = option_pair(self.size, "size")
-        if self.stride is not None:
-            option_pair(self.stride, "stride")
-        padding = option_pair(self.padding, "padding", least=0)
-        if any(padding) and self.edge != "pad":
-            raise UsageError(f"padding {self.padding} needs --edge pad; the edge is {self.edge}")
-        if any(2 * p > k for p, k in zip(padding, size, strict=True)):
+        if any(self.padding) and self.edge != "pad":
+            pad = _text(self.padding)
+            raise UsageError(f"padding {pad} needs --edge pad; the edge is {self.edge}")
+        if any(2 * p > k for p, k in zip(self.padding, self.size, strict=True)):
             raise UsageError(
-                f"padding {self.padding} exceeds half the window {self.size}; use less"
+                f"padding {_text(self.padding)} exceeds half the window {self.size_text}; use less"
             )
 
     def describe(self) -> str:
         """Return the windows in words."""
         if self.whole:
             return "the whole picture"
-        step = f", stride {self.stride}" if self.stride else ""
-        return f"windows of {self.size}{step}, edge {self.edge}"
+        step = f", stride {_text(self.stride)}" if self.stride else ""
+        return f"windows of {self.size_text}{step}, edge {self.edge}"
+
+    @property
+    def size_text(self) -> str:
+        """The window as ``2``, ``2x3`` or ``global``."""
+        return "global" if self.whole else _text(self.size)
 
     def windows(self, picture: Picture) -> dict[str, Any]:
         """Return the keyword arguments of :func:`~cnncli.ops.pool2d`."""
         if self.whole:
             return {"size": picture.pixels.shape[:2]}
-        stride = None if self.stride is None else option_pair(self.stride, "stride")
-        padding = option_pair(self.padding, "padding", least=0)
-        size = option_pair(self.size, "size")
-        return {"size": size, "stride": stride, "edge": self.edge, "padding": padding}
+        options = {"size": self.size, "stride": self.stride, "edge": self.edge}
+        return options | {"padding": self.padding}
+
+
+def _text(pair: Pair) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
 def pool_picture(picture: Picture, settings: PoolSettings, threads: int | None = None) -> Picture:

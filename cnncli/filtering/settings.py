@@ -4,60 +4,45 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
 from cnncli.errors import KernelError, ShapeError, UsageError
-from cnncli.ops import (
-    Filter,
-    parse_border,
-    parse_pair,
-    resolve_range,
-    resolve_scale,
-)
-from cnncli.ops.kernels import NamedFilter, NamedKernel
+from cnncli.ops import Border, Kernel, parse_pair, resolve_range
 
 LARGEST = 1_000_000  # of a stride, a dilation or a window, in pixels: wider than any picture
 _NUMBERS = (1e-30, 1e30)  # of weights, scale and bias: their products stay within float32's range
 _REACH = 4096  # pixels that a dilated kernel may span on any picture, however small
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Step:
-    """One filter of a chain.
-
-    Parameters
-    ----------
-    label
-        What file names and messages call it.
-    kernel
-        An array ``(kh, kw)`` or a named filter.
-    """
-
-    label: str
-    kernel: NDArray[Any] | Filter
-
-    def parts(self) -> tuple[tuple[NDArray[Any], int], ...]:
-        """Return the weights and the own scale of each kernel that the filter consists of."""
-        if isinstance(self.kernel, NamedFilter):
-            return tuple((each.weights, each.scale) for each in self.kernel.kernels)
-        if isinstance(self.kernel, NamedKernel):
-            return ((self.kernel.weights, self.kernel.scale),)
-        return ((self.kernel, 1),)
+_REFLECT = Border("reflect")
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the filters are applied; the fields are the options of ``cnncli convolve``."""
+    """How filters are applied; the fields are the options of ``cnncli convolve``.
+
+    Parameters
+    ----------
+    op
+        ``correlate`` or ``convolve``.
+    border
+        What lies outside the picture.
+    stride, dilation
+        (rows, columns) between windows and between taps.
+    scale
+        Divisor of the last filter: a number, ``sum`` or None for its own.
+    bias
+        Added after the division.
+    range
+        How real numbers become pixels.
+    """
 
     op: str = "correlate"
-    border: str = "reflect"
-    stride: str = "1"
-    dilation: str = "1"
+    border: Border = _REFLECT
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
     scale: str | None = None
     bias: float = 0.0
     range: str = "auto"
 
-    def check(self, steps: tuple[Step, ...]) -> None:
+    def check(self, steps: tuple[Kernel, ...]) -> None:
         """Refuse what no picture could make right, before any picture is read.
 
         Raises
@@ -65,9 +50,6 @@ class Settings:
         UsageError, KernelError
             If a name, a size or a number is wrong.
         """
-        parse_border(self.border)
-        option_pair(self.stride, "stride")
-        option_pair(self.dilation, "dilation")
         if not math.isfinite(self.bias):
             raise UsageError(f"bias is {self.bias}; give a finite number")
         if abs(self.bias) > _NUMBERS[1]:
@@ -77,9 +59,9 @@ class Settings:
         for step in steps:
             _refuse_huge_weights(step)
         _refuse_scale(self.scale, steps[-1])
-        resolve_range(self.range, steps[-1].kernel)
+        resolve_range(self.range, steps[-1])
 
-    def windows(self, shape: tuple[int, ...], step: Step) -> dict[str, Any]:
+    def windows(self, shape: tuple[int, ...], step: Kernel) -> dict[str, Any]:
         """Return the keyword arguments of a correlation of pixels ``(H, W, …)`` with a filter.
 
         Raises
@@ -87,23 +69,25 @@ class Settings:
         ShapeError
             If dilation spreads the kernel far beyond the picture.
         """
-        border, strides = parse_border(self.border), option_pair(self.stride, "stride")
-        dilations = option_pair(self.dilation, "dilation")
-        if border.mode != "valid":
-            for weights, _ in step.parts():
-                _refuse_far_taps(weights.shape, dilations, shape)
+        if self.border.mode != "valid":
+            _refuse_far_taps(step.shape, self.dilation, shape)
         # A step beyond the picture's end is the last one, however long; short ones cost less.
-        steps = tuple(min(one, side) for one, side in zip(strides, shape, strict=False))
-        return {"border": border, "stride": steps, "dilation": dilations}
+        strides = tuple(min(one, side) for one, side in zip(self.stride, shape, strict=False))
+        return {"border": self.border, "stride": strides, "dilation": self.dilation}
 
 
-def option_pair(value: str, name: str, least: int = 1) -> tuple[int, int]:
+def option_pair(value: str, name: str, least: int = 1) -> Pair:
     """Return ``(rows, columns)`` of an option such as ``2`` or ``2x3``.
 
     Raises
     ------
     UsageError
         If it is not one or two whole numbers from `least` to :data:`LARGEST`.
+
+    Examples
+    --------
+    >>> option_pair("2x3", "stride")
+    (2, 3)
     """
     try:
         pair = parse_pair(value, name, least)
@@ -114,9 +98,9 @@ def option_pair(value: str, name: str, least: int = 1) -> tuple[int, int]:
     return pair
 
 
-def _refuse_scale(scale: str | None, step: Step) -> None:
+def _refuse_scale(scale: str | None, step: Kernel) -> None:
     try:
-        divisor = abs(resolve_scale(scale, step.kernel))
+        divisor = abs(step.divisor(scale))
     except KernelError as error:
         raise UsageError(str(error)) from None
     low, high = _NUMBERS
@@ -124,18 +108,15 @@ def _refuse_scale(scale: str | None, step: Step) -> None:
         raise UsageError(f"scale is {scale!r}; give a number from {low:g} to {high:g}")
 
 
-def _refuse_huge_weights(step: Step) -> None:
-    for weights, _ in step.parts():
-        most = abs(weights).max(initial=0)
-        if most > _NUMBERS[1]:
-            raise KernelError(
-                f"a weight of {step.label} has the size {most:g}; use numbers up to {_NUMBERS[1]:g}"
-            )
+def _refuse_huge_weights(step: Kernel) -> None:
+    most = max(abs(part.weights).max() for part in step.parts)
+    if most > _NUMBERS[1]:
+        raise KernelError(
+            f"a weight of {step.name} has the size {most:g}; use numbers up to {_NUMBERS[1]:g}"
+        )
 
 
-def _refuse_far_taps(
-    kernel: tuple[int, ...], dilations: tuple[int, int], shape: tuple[int, ...]
-) -> None:
+def _refuse_far_taps(kernel: Pair, dilations: Pair, shape: tuple[int, ...]) -> None:
     """Refuse to pad a picture by many times its size, which only a slip of a digit asks for."""
     for axis, name in enumerate(("height", "width")):
         taps, side = kernel[axis], shape[axis]
@@ -148,19 +129,19 @@ def _refuse_far_taps(
             )
 
 
-def chain_range(name: str, steps: tuple[Step, ...]) -> tuple[str, str]:
+def chain_range(name: str, steps: tuple[Kernel, ...]) -> tuple[str, str]:
     """Return what ``--range auto`` means for a chain of filters, and why.
 
     Linear filters in a row act as one kernel whose sum is the product of their sums: if one of
     them sums to 0, so does the whole. Looking back from the end, a magnitude ends the search,
     because it leaves no signs.
     """
-    mode, reason = resolve_range(name, steps[-1].kernel)
+    mode, reason = resolve_range(name, steps[-1])
     if name != "auto" or mode == "abs":
         return mode, reason
     for step in reversed(steps):
-        if isinstance(step.kernel, NamedFilter):
+        if step.combine:
             break
-        if resolve_range(name, step.kernel)[0] == "abs":
-            return "abs", f"{step.label} sums to 0"
+        if resolve_range(name, step)[0] == "abs":
+            return "abs", f"{step.name} sums to 0"
     return mode, reason

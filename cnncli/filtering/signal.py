@@ -5,12 +5,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.filtering.settings import Settings, Step, option_pair
-from cnncli.ops import convolve1d, correlate1d, resolve_scale
+from cnncli.filtering.settings import Settings
+from cnncli.ops import Kernel, convolve1d, correlate1d
 
 
 def filter_signal(
-    signal: NDArray[Any], steps: tuple[Step, ...], settings: Settings
+    signal: NDArray[Any], steps: tuple[Kernel, ...], settings: Settings
 ) -> NDArray[Any]:
     """Return the responses of a signal, one filter after another.
 
@@ -43,10 +43,10 @@ def filter_signal(
             signal,
             _row(step),
             border=settings.border,
-            stride=option_pair(settings.stride, "stride")[1],
-            dilation=option_pair(settings.dilation, "dilation")[1],
+            stride=settings.stride[1],
+            dilation=settings.dilation[1],
         )
-    divisor = resolve_scale(settings.scale, steps[-1].kernel)
+    divisor = steps[-1].divisor(settings.scale)
     if divisor != 1:
         signal = signal / float(divisor)
     if settings.bias:
@@ -55,12 +55,11 @@ def filter_signal(
     return signal
 
 
-def _row(step: Step) -> NDArray[Any]:
-    weights = step.parts()[0][0]
-    if len(step.parts()) > 1 or weights.shape[0] != 1:
+def _row(step: Kernel) -> NDArray[Any]:
+    if step.partners or step.shape[0] != 1:
         raise ShapeError(
-            f"{step.label} has a kernel of {weights.shape[0]}x{weights.shape[1]} and a signal "
+            f"{step.name} has a kernel of {step.shape[0]}x{step.shape[1]} and a signal "
             'needs one row; give --kernel "1,0,-1"'
         )
-    row: NDArray[Any] = weights[0]
+    row: NDArray[Any] = step.weights[0]
     return row

@@ -7,15 +7,14 @@ for an edge kernel a plain colour gives 0, whatever its outline. Opaque windows 
 plain response.
 """
 
-from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.filtering.settings import Settings, Step
-from cnncli.ops import Border, correlate2d
-from cnncli.ops.kernels import NamedFilter
+from cnncli.filtering.settings import Settings
+from cnncli.ops import Border, Kernel, correlate2d
+from cnncli.ops.pixels import combine
 
 Array = NDArray[Any]
 
@@ -25,8 +24,8 @@ def opacity(alpha: Array) -> NDArray[np.float32]:
     return np.divide(alpha, np.iinfo(alpha.dtype).max, dtype=np.float32)
 
 
-def weighted_response(pixels: Array, alpha: Array, step: Step, settings: Settings) -> Array:
-    """Return the response of one filter, each kernel divided by its own scale.
+def weighted_response(pixels: Array, alpha: Array, step: Kernel, settings: Settings) -> Array:
+    """Return the response of one filter; that of several kernels is combined.
 
     Parameters
     ----------
@@ -42,21 +41,10 @@ def weighted_response(pixels: Array, alpha: Array, step: Step, settings: Setting
     ndarray
         float32, of the size that :func:`~cnncli.ops.correlate2d` gives.
     """
+    step = step.rotated if settings.op == "convolve" else step
     windows = settings.windows(pixels.shape, step)
-    responses = [
-        _one_kernel(pixels, alpha, _oriented(weights, settings.op), windows) / np.float32(scale)
-        for weights, scale in step.parts()
-    ]
-    if not isinstance(step.kernel, NamedFilter):
-        return responses[0]
-    if step.kernel.combine == "max":
-        return reduce(np.maximum, responses)
-    total: Array = np.sqrt(sum(np.square(response) for response in responses))
-    return total
-
-
-def _oriented(weights: Array, op: str) -> Array:
-    return weights[::-1, ::-1] if op == "convolve" else weights
+    responses = [_one_kernel(pixels, alpha, part.weights, windows) for part in step.parts]
+    return combine(step, responses) if step.partners else responses[0]
 
 
 def _one_kernel(pixels: Array, alpha: Array, weights: Array, windows: dict[str, Any]) -> Array:

@@ -1,5 +1,7 @@
-"""What each output format can hold, and the settings it is written with."""
+"""The output formats: one row each says what it can hold and how it is written."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -7,61 +9,78 @@ from cnncli.config import JPEG_QUALITY
 from cnncli.errors import ImageWriteError
 from cnncli.images.picture import Picture
 
-_SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".pgm": "PPM",
-    ".ppm": "PPM",
-    ".pnm": "PPM",
-    ".pfm": "PFM",
-    ".tga": "TGA",
-    ".jp2": "JPEG2000",
-    ".npy": "NPY",
-}
-
+_COLOUR = ("RGB", "uint16*3", "float32*3")  # what .ppm promises, where .pgm promises grey
 _FLOATS = tuple(f"float32*{channels}" for channels in (2, 3, 4, 5))
-
-# Pixels a side, as far as the encoders go.
-LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
-
-# Kinds of picture (Picture.kind) that survive in each format. JPEG and WebP lose detail, as
-# everyone expects of them; a GIF would lose colours, a BMP its transparency: those are refused.
-_HOLDS = {
-    "PNG": ("L", "LA", "RGB", "RGBA", "I;16"),
-    "JPEG": ("L", "RGB", "CMYK"),
-    "TIFF": ("L", "LA", "RGB", "RGBA", "CMYK", "I;16", "I", "F", *_FLOATS),
-    "WEBP": ("L", "LA", "RGB", "RGBA"),
-    "BMP": ("L", "RGB"),
-    "GIF": ("L",),
-    "PPM": ("L", "RGB", "I;16", "uint16*3"),
-    "PFM": ("F", "float32*3"),
-    "TGA": ("L", "LA", "RGB", "RGBA"),
-    "JPEG2000": ("L", "LA", "RGB", "RGBA"),
-}
-_USUAL_SUFFIX = {name: suffix for suffix, name in reversed(_SUFFIXES.items())}
-
-# PNM suffixes say what is inside; the other formats look at their contents.
-_PNM_CHANNELS = {".pgm": 2, ".ppm": 3}
+_META = ("icc_profile", "dpi", "exif")
 
 # Picture.kind -> Pillow's mode and raw mode of the bytes.
 PILLOW_MODES = {
-    "L": ("L", "L"),
-    "LA": ("LA", "LA"),
-    "RGB": ("RGB", "RGB"),
-    "RGBA": ("RGBA", "RGBA"),
-    "CMYK": ("CMYK", "CMYK"),
+    **{kind: (kind, kind) for kind in ("L", "LA", "RGB", "RGBA", "CMYK")},
     "I;16": ("I;16", "I;16N"),
     "I": ("I", "I;32NS"),
     "F": ("F", "F;32NF"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """An output format.
+
+    Parameters
+    ----------
+    name
+        Pillow's name, or that of a writer in :mod:`cnncli.images.writing`.
+    suffixes
+        Of files; the first is the usual one.
+    kinds
+        Kinds of picture (:attr:`Picture.kind <cnncli.images.picture.Picture.kind>`) that survive
+        in it; None for all. JPEG and WebP lose detail, as everyone expects of them; a GIF would
+        lose colours, a BMP its transparency: those are refused.
+    carried
+        Metadata that goes along.
+    options
+        Pillow's keyword arguments.
+    longest
+        Pixels a side, where there is a limit.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    kinds: tuple[str, ...] | None
+    carried: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    longest: int | None = None
+
+
+_ROWS = (
+    Format("PNG", (".png",), ("L", "LA", "RGB", "RGBA", "I;16"), _META),
+    Format(
+        "JPEG",
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
+        ("L", "RGB", "CMYK"),
+        (*_META, "comment"),
+        {"quality": JPEG_QUALITY},
+        65_500,
+    ),
+    Format("TIFF", (".tif", ".tiff"), (*PILLOW_MODES, *_FLOATS), _META),
+    Format(
+        "WEBP",
+        (".webp",),
+        ("L", "LA", "RGB", "RGBA"),
+        ("icc_profile", "exif"),
+        {"quality": JPEG_QUALITY},
+        16_383,
+    ),
+    Format("BMP", (".bmp",), ("L", "RGB"), ("dpi",)),
+    Format("GIF", (".gif",), ("L",), ("comment",)),
+    Format("PPM", (".pgm", ".ppm", ".pnm"), ("L", "RGB", "I;16", "uint16*3")),
+    Format("PFM", (".pfm",), ("F", "float32*3")),
+    Format("TGA", (".tga",), ("L", "LA", "RGB", "RGBA")),
+    Format("JPEG2000", (".jp2",), ("L", "LA", "RGB", "RGBA")),
+    Format("NPY", (".npy",), None),
+)
+FORMATS = {row.name: row for row in _ROWS}
+_BY_SUFFIX = {suffix: row.name for row in _ROWS for suffix in row.suffixes}
 
 
 def format_of(path: Path) -> str:
@@ -72,51 +91,41 @@ def format_of(path: Path) -> str:
     ImageWriteError
         If the suffix is missing or unknown.
     """
-    name = _SUFFIXES.get(path.suffix.lower())
+    name = _BY_SUFFIX.get(path.suffix.lower())
     if name is None:
         raise ImageWriteError(
             f"{path}: the suffix {path.suffix or '(none)'} names no format that can be written; "
-            f"use one of {' '.join(_SUFFIXES)}"
+            f"use one of {' '.join(_BY_SUFFIX)}"
         )
     return name
 
 
-def names_format(path: Path, name: str | None = None) -> bool:
-    """Say whether a file's suffix names the format `name`, or any at all."""
-    found = _SUFFIXES.get(path.suffix.lower())
-    return found is not None and name in (None, found)
+def names_format(path: Path) -> bool:
+    """Say whether a file's suffix names a format."""
+    return path.suffix.lower() in _BY_SUFFIX
 
 
 def holds(name: str, kind: str) -> bool:
     """Say whether the format `name` can hold a picture of this kind."""
-    return name == "NPY" or kind in _HOLDS.get(name, ())
+    kinds = FORMATS[name].kinds if name in FORMATS else ()
+    return kinds is None or kind in kinds
 
 
-def require_holds(name: str, kind: str, target: str) -> None:
+def require_fit(name: str, picture: Picture, target: str) -> None:
     """Refuse a format that cannot hold the picture, naming those that can.
 
     Raises
     ------
     ImageWriteError
-        With the suffixes that would do.
+        With the suffixes that would do, or the longest side.
     """
-    if holds(name, kind) and suffix_fits(Path(target).suffix, kind):
-        return
-    able = [suffix_of(other, kind) for other in (*_HOLDS, "NPY") if holds(other, kind)]
-    raise ImageWriteError(
-        f"{target}: {name} cannot hold {describe(kind)}; write {' or '.join(able)} instead"
-    )
-
-
-def require_room(name: str, height: int, width: int, target: str) -> None:
-    """Refuse a format whose sides are too short for the picture.
-
-    Raises
-    ------
-    ImageWriteError
-        With the longest side and a format that has none.
-    """
-    longest = LONGEST_SIDE.get(name)
+    kind, (height, width) = picture.kind, picture.pixels.shape[:2]
+    if not (holds(name, kind) and suffix_fits(Path(target).suffix, kind)):
+        able = [suffix_of(other, kind) for other in FORMATS if holds(other, kind)]
+        raise ImageWriteError(
+            f"{target}: {name} cannot hold {describe(kind)}; write {' or '.join(able)} instead"
+        )
+    longest = FORMATS[name].longest
     if longest is not None and max(height, width) > longest:
         raise ImageWriteError(
             f"{target}: {name} holds at most {longest} pixels a side, and this is "
@@ -145,54 +154,30 @@ def describe(kind: str) -> str:
 
 def suffix_fits(suffix: str, kind: str) -> bool:
     """Say whether a suffix that promises grey or colour promises what the picture is."""
-    channels = 3 if kind in ("RGB", "uint16*3") else 2
-    return _PNM_CHANNELS.get(suffix.lower(), channels) == channels
+    return suffix.lower() != (".pgm" if kind in _COLOUR else ".ppm")
 
 
 def suffix_of(name: str, kind: str) -> str:
     """Return the usual suffix of a format for this kind of picture.
 
-    >>> suffix_of("PPM", "L"), suffix_of("JPEG", "L")
-    ('.pgm', '.jpg')
+    >>> suffix_of("PPM", "L"), suffix_of("PPM", "RGB"), suffix_of("JPEG", "L")
+    ('.pgm', '.ppm', '.jpg')
     """
-    if name == "PPM":
-        return ".ppm" if kind in ("RGB", "uint16*3") else ".pgm"
-    return _USUAL_SUFFIX[name]
+    return next(suffix for suffix in FORMATS[name].suffixes if suffix_fits(suffix, kind))
 
 
 def save_options(name: str, picture: Picture) -> dict[str, Any]:
     """Return Pillow's keyword arguments: settings of the format, and the metadata it carries."""
-    settings: dict[str, dict[str, Any]] = {
-        "JPEG": {"quality": JPEG_QUALITY},
-        "WEBP": {"quality": JPEG_QUALITY},
-        "TIFF": {"compression": _tiff_compression(picture)},
-        "PNG": {"pnginfo": _png_text(picture)},
-    }
-    carried = {
-        "PNG": ("icc_profile", "dpi", "exif"),
-        "JPEG": ("icc_profile", "dpi", "exif", "comment"),
-        "TIFF": ("icc_profile", "dpi", "exif"),
-        "WEBP": ("icc_profile", "exif"),
-        "BMP": ("dpi",),
-        "GIF": ("comment",),
-    }
-    kept = {key: picture.info[key] for key in carried.get(name, ()) if key in picture.info}
-    return settings.get(name, {}) | kept
-
-
-def _tiff_compression(picture: Picture) -> str | None:
-    # The file's own compression, where it loses nothing.
+    row = FORMATS[name]
+    options = {**row.options, **{k: picture.info[k] for k in row.carried if k in picture.info}}
+    # A TIFF's own compression, where it loses nothing.
     compression = picture.info.get("compression")
-    return compression if compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits") else None
+    if name == "TIFF" and compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        options["compression"] = compression
+    if name == "PNG" and picture.info.get("text"):
+        from PIL.PngImagePlugin import PngInfo
 
-
-def _png_text(picture: Picture) -> Any:
-    text = picture.info.get("text")
-    if not text:
-        return None
-    from PIL.PngImagePlugin import PngInfo
-
-    chunks = PngInfo()
-    for key, value in text.items():
-        chunks.add_text(key, value)
-    return chunks
+        options["pnginfo"] = PngInfo()
+        for key, value in picture.info["text"].items():
+            options["pnginfo"].add_text(key, value)
+    return options

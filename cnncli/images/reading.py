@@ -6,9 +6,17 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.config import max_pixels as allowed_pixels
 from cnncli.errors import ImageReadError
 from cnncli.images import pnm
-from cnncli.images.opening import Ahead, Opened, check_size, open_image, open_source, readable
+from cnncli.images.opening import (
+    Opened,
+    check_size,
+    open_image,
+    open_source,
+    readable,
+    take_ahead,
+)
 from cnncli.images.picture import Picture
 
 _BAND_BYTES = 1 << 19  # copied at a time; stays in the cache
@@ -39,7 +47,7 @@ _WORKING_MODE = {
 }
 
 
-def read_picture(source: Path | str, *, ahead: Ahead | None = None) -> Picture:
+def read_picture(source: Path | str, *, max_pixels: int | None = None) -> Picture:
     """Read a picture, turned upright by its EXIF orientation.
 
     Of an animated file the first frame is read, and a notice says so.
@@ -48,8 +56,8 @@ def read_picture(source: Path | str, *, ahead: Ahead | None = None) -> Picture:
     ----------
     source
         Path of a file, or ``"-"`` for stdin.
-    ahead
-        The same picture, if its decoding was already started.
+    max_pixels
+        Refuse larger pictures; by default those above :func:`cnncli.config.max_pixels`.
 
     Returns
     -------
@@ -62,20 +70,22 @@ def read_picture(source: Path | str, *, ahead: Ahead | None = None) -> Picture:
         If the file is missing, is no picture, is damaged, or is larger than the limit.
     """
     name = "stdin" if str(source) == "-" else str(source)
-    opened = ahead.result() if ahead is not None and ahead.source == source else None
+    limit = max_pixels or allowed_pixels()
+    opened = take_ahead(str(source))
     if opened is not None:
+        check_size(opened.image.size, name, limit)
         with readable(name):
             return _to_picture(opened, name)
-    with open_source(source) as file, readable(name):
-        return _read_pnm(file, name) or _to_picture(open_image(file, name), name)
+    with open_source(source, limit) as file, readable(name):
+        return _read_pnm(file, name, limit) or _to_picture(open_image(file, name, limit), name)
 
 
-def _read_pnm(file: BinaryIO, name: str) -> Picture | None:
+def _read_pnm(file: BinaryIO, name: str, limit: int) -> Picture | None:
     header = pnm.read_header(file) if file.seekable() else None
     if header is None:
         return None
     width, height, channels, maximum = header
-    check_size((width, height), name)
+    check_size((width, height), name, limit)
     mode = "RGB" if channels == 3 else "L" if maximum == 255 else "I;16"
     return Picture(pnm.read_pixels(file, header), None, mode, {"format": "PPM", "notices": ()})
 

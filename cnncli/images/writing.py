@@ -14,11 +14,11 @@ from cnncli.images import pnm
 from cnncli.images.formats import (
     PILLOW_MODES,
     format_of,
-    require_holds,
-    require_room,
+    require_fit,
     save_options,
 )
 from cnncli.images.picture import Picture
+from cnncli.remote import is_url, write_object
 
 _LARGE = 4_000_000  # pixels, from which a JPEG file is encoded in strips
 _SMALL = 1 << 18  # bytes, below which Pillow's PNG encoder is as good
@@ -51,12 +51,15 @@ def write_picture(
     """
     if str(path) == "-":
         name = format or "PNG"
-        _require(name, picture, "stdout")
+        require_fit(name, picture, "stdout")
         sys.stdout.buffer.write(_encoded(picture, name, threads))
         sys.stdout.buffer.flush()
         return
     name = format or format_of(Path(path))
-    _require(name, picture, str(path))
+    require_fit(name, picture, str(path))
+    if is_url(str(path)):
+        write_object(str(path), _encoded(picture, name, threads))
+        return
     try:
         with atomic_write(Path(path)) as file:
             _encode(file, picture, name, threads)
@@ -68,12 +71,6 @@ def write_picture(
         raise ImageWriteError(f"{path} needs more memory than there is; use --jobs 1") from None
     except Exception as error:  # encoders raise many kinds for sizes and metadata they cannot hold
         raise ImageWriteError(f"{path}: {name} cannot hold this ({error}); write .png") from None
-
-
-def _require(name: str, picture: Picture, target: str) -> None:
-    require_holds(name, picture.kind, target)
-    height, width = picture.pixels.shape[:2]
-    require_room(name, height, width, target)
 
 
 def _encoded(picture: Picture, name: str, threads: int | None) -> bytes:

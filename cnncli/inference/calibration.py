@@ -10,6 +10,7 @@ from cnncli.inference.doubt import fit_doubt
 from cnncli.inference.engine import load_engine, softmax
 from cnncli.preprocess import to_network_input
 
+MOST_MEANS = 250_000  # numbers of the doubt's record: more would fill a checkpoint's header
 LOWEST, HIGHEST = 0.1, 10.0  # temperatures beyond these come from too few errors to tell
 
 
@@ -41,10 +42,29 @@ def calibrate(
         return checkpoint
     batch = to_network_input(pixels, checkpoint.preprocessing)
     hidden, logits = load_engine(checkpoint, engine, count=len(labels)).outputs(batch)
+    return calibrated(checkpoint, hidden, logits, labels)
+
+
+def calibrated(
+    checkpoint: Checkpoint,
+    hidden: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+) -> Checkpoint:
+    """Do the same with a network's outputs on such pictures.
+
+    Parameters
+    ----------
+    checkpoint
+        A trained network.
+    hidden, logits
+        ``(N, F)``, what its last layer sees, and ``(N, K)``, what that makes of it.
+    labels
+        ``(N,)``: index of what each shows.
+    """
     card = {**checkpoint.card, "temperature": round(fit_temperature(logits, labels), 4)}
-    # Of another network nobody asks it, and a thousand units of many classes fill a header.
-    known = checkpoint.model.name == "simple"
-    if known and (doubt := fit_doubt(hidden, logits, labels)):
+    small = hidden.shape[1] * logits.shape[1] <= MOST_MEANS
+    if small and (doubt := fit_doubt(hidden, logits, labels)):
         card["doubt"] = doubt.to_dict()
     return replace(checkpoint, card=card)
 
@@ -75,5 +95,5 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
 
 
 def _loss(logits: NDArray[np.float32], labels: NDArray[np.int64], sharpness: float) -> float:
-    shares = softmax(logits * np.float32(sharpness))[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(shares, 1e-12)).mean())
+    probabilities = softmax(logits * np.float32(sharpness))[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(probabilities, 1e-12)).mean())

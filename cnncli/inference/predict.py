@@ -1,10 +1,9 @@
-"""From picture files to predictions: decoded in parallel, predicted in chunks, in input order."""
+"""From picture files to predictions: each read and prepared alone, predicted together."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, repeat
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import prod
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,27 +13,19 @@ from cnncli.errors import CnncliError, failure_of
 from cnncli.images import Picture, read_picture
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import Engine
-from cnncli.inputs import STDIN
-from cnncli.pipeline import ordered_map
-from cnncli.preprocess import (
-    Box,
-    Number,
-    Pieces,
-    Prepared,
-    prepare_all,
-    prepare_number,
-    to_network_input,
-)
+from cnncli.inference.onnx_model import OnnxModel
+from cnncli.preprocess import Box, Number, Pieces, Prepared, prepare_all, prepare_number
 
-CHUNK = 128  # pictures that go through the network together; also how late a result may come
-
-# What the network's confidence and its out-of-distribution score add to the evidence of a picture:
-# fitted together with the evidence's own weights (benchmarks/reading.py --fit).
+# What the network's confidence and its out-of-distribution score add to the evidence of a picture,
+# fitted together with the evidence's own weights: benchmarks/reading.py --fit.
 CONFIDENT, STRANGE = 5.0, 11.0
 SPLIT = 1.0  # what each digit more must gain where digits touch
 
 UNKNOWN = "unknown"
 UNFAMILIAR = "unfamiliar: it is unlike the pictures that the network has learned"
+
+# An engine keeps scratch memory between its calls, and takes the cores that it wants by itself.
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +65,7 @@ class Prediction:
         Of a number: its digits with decimal points, commas and minus signs where they are clear.
     """
 
-    path: Path
+    path: str
     top: tuple[Guess, ...] = ()
     warnings: tuple[str, ...] = ()
     error: CnncliError | None = None
@@ -127,71 +118,65 @@ class Predictor:
         Below it the label is ``"unknown"``.
     numbers
         Read several digits in each picture, from left to right.
+    read
+        How a path becomes a picture.
+    keep_prepared
+        Whether what the network was shown goes along with the prediction.
+    chunk
+        Pictures that go through the network together.
     """
 
-    checkpoint: Checkpoint
-    engine: Engine
+    checkpoint: Checkpoint | OnnxModel
+    engine: Engine | OnnxModel
     how: str = "auto"
     top: int = 3
     min_confidence: float = 0.0
     numbers: bool = False
+    read: Callable[[str], Picture] = read_picture
+    keep_prepared: bool = True
+    chunk: int = 32
 
-    def predict(
-        self,
-        paths: Sequence[Path],
-        jobs: int = 1,
-        read: Callable[[Path], Picture] = read_picture,
-    ) -> Iterator[Prediction]:
-        """Predict pictures as a stream: memory does not grow with their number.
+    @property
+    def in_processes(self) -> bool:
+        """Whether other processes save time: torch would be imported in each."""
+        return self.engine.name == "numpy"
 
-        Parameters
-        ----------
-        paths
-            Inputs.
-        jobs
-            Threads that decode and prepare.
-        read
-            How a path becomes a picture.
-
-        Yields
-        ------
-        Prediction
-            One an input, in order; a picture that cannot be read yields its error.
-        """
-
-        def shown(path: Path) -> Number | CnncliError:
-            try:
-                if self.numbers:
-                    return prepare_number(read(path), self.checkpoint.preprocessing)
-                found = prepare_all(read(path), self.checkpoint.preprocessing, self.how)
-                return Number([{(0, 1): tuple(found)}])
-            except Exception as error:  # one picture must not end the others, whatever it does
-                return failure_of("stdin" if path == STDIN else str(path), error)
-
-        results = zip(paths, ordered_map(shown, paths, jobs), strict=True)
-        while chunk := list(islice(results, CHUNK)):
-            yield from self._classify(chunk)
-
-    def _classify(self, chunk: Sequence[tuple[Path, Number | CnncliError]]) -> Iterator[Prediction]:
-        """Ask the network about all ways to read the pictures at once, and keep the likeliest."""
-        numbers = [found for _, found in chunk if isinstance(found, Number)]
-        parts = {id(part): part for found in numbers for part in found.parts()}
-        rows = self._answers([part.pixels for part in parts.values()])
-        answers = dict(zip(parts, rows, strict=True))
+    def __call__(self, sources: Sequence[str]) -> list[Prediction]:
+        """Read, prepare and predict pictures; one that cannot be read yields its error."""
+        prepared = list(map(self._prepared, sources))
+        parts = [part for found in prepared if isinstance(found, Number) for part in found.parts()]
+        answers = {id(part): row for part, row in zip(parts, self._answers(parts), strict=True)}
 
         def likelihood(part: Prepared) -> float:
             return _likelihood(part, *answers[id(part)])
 
-        for path, found in chunk:
+        predictions = []
+        for source, found in zip(sources, prepared, strict=True):
             if isinstance(found, CnncliError):
-                yield Prediction(path, error=found)
+                predictions.append(self.failed(source, found))
                 continue
             best = [part for pieces in found.objects for part in _best_way(pieces, likelihood)]
-            read = [self._prediction(path, part, *answers[id(part)]) for part in best]
-            yield self._number(path, read, found.marks) if self.numbers else read[0]
+            read = [self._prediction(source, part, *answers[id(part)]) for part in best]
+            done = self._number(source, read, found.marks) if self.numbers else read[0]
+            predictions.append(done if self.keep_prepared else replace(done, prepared=None))
+        return predictions
+
+    def failed(self, source: str, error: CnncliError) -> Prediction:
+        """Return the prediction of a picture that the network could not be asked about."""
+        return Prediction(source, error=error)
+
+    def _prepared(self, source: str) -> Number | CnncliError:
+        try:
+            picture = self.read(source)
+            if self.numbers:
+                return prepare_number(picture, self.checkpoint.preprocessing)
+            found = prepare_all(picture, self.checkpoint.preprocessing, self.how)
+            return Number([{(0, 1): tuple(found)}])
+        except Exception as error:  # one picture must not end the others, whatever it does
+            return failure_of("stdin" if source == "-" else source, error)
 
     def _number(
-        self, path: Path, read: Sequence[Prediction], marks: Sequence[tuple[int, str]]
+        self, path: str, read: Sequence[Prediction], marks: Sequence[tuple[int, str]]
     ) -> Prediction:
         """Return the digits of one picture as one prediction, as sure as all of them together."""
         digits = tuple(digit.top[0] for digit in read)
@@ -216,17 +201,18 @@ class Predictor:
             "".join(marked),
         )
 
-    def _answers(
-        self, pixels: list[NDArray[np.uint8]]
-    ) -> Iterable[tuple[NDArray[np.float32], float | None]]:
-        if not pixels:
-            return ()
-        batch = to_network_input(np.stack(pixels), self.checkpoint.preprocessing)
-        shares, doubt = self.engine.answers(batch)
-        return zip(shares, repeat(None) if doubt is None else doubt.tolist(), strict=False)
+    def _answers(self, parts: Sequence[Prepared]) -> list[tuple[NDArray[np.float32], float | None]]:
+        """Return the probabilities and the doubt of each prepared picture."""
+        if not parts:
+            return []
+        pixels = np.stack([part.pixels for part in parts])
+        with _one_at_a_time:
+            probabilities, doubt = self.engine.read(pixels)
+        doubts = [None] * len(parts) if doubt is None else doubt.tolist()
+        return list(zip(probabilities, doubts, strict=True))
 
     def _prediction(
-        self, path: Path, prepared: Prepared, row: NDArray[np.float32], doubt: float | None
+        self, path: str, prepared: Prepared, row: NDArray[np.float32], doubt: float | None
     ) -> Prediction:
         if prepared.blank:  # nothing was seen, and nothing follows from it
             row = np.full_like(row, 1 / len(row))

@@ -1,6 +1,8 @@
 """How good predictions are, in numbers: all of them from probabilities and true labels."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isnan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,22 +68,41 @@ class Scores:
     confusion: NDArray[np.int64]
     calibration: Calibration
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON types, as ``evaluate --json`` prints them.
 
-def score(shares: Probabilities, labels: Labels, classes: tuple[str, ...]) -> Scores:
+        JSON knows no NaN: what is divided by nothing is None.
+        """
+        rows = [asdict(entry) for entry in self.classes]
+        return {
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "n": self.count,
+            "loss": self.loss,
+            "ece": self.calibration.error,
+            "per_class": [
+                {k: None if isinstance(v, float) and isnan(v) else v for k, v in row.items()}
+                for row in rows
+            ],
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def score(probabilities: Probabilities, labels: Labels, classes: tuple[str, ...]) -> Scores:
     """Compare predictions with the truth.
 
     Parameters
     ----------
-    shares
+    probabilities
         ``(N, K)``, N at least 1.
     labels
         ``(N,)``.
     classes
         K names.
     """
-    best = shares.argmax(axis=1)
+    best = probabilities.argmax(axis=1)
     right = int((best == labels).sum())
-    likelihood = np.maximum(shares[np.arange(len(labels)), labels].astype(np.float64), 1e-12)
+    likelihood = np.maximum(probabilities[np.arange(len(labels)), labels].astype(np.float64), 1e-12)
     confusion = confusion_matrix(labels, best, len(classes))
     return Scores(
         right / len(labels),
@@ -90,7 +111,7 @@ def score(shares: Probabilities, labels: Labels, classes: tuple[str, ...]) -> Sc
         float(-np.log(likelihood).mean()),
         class_scores(confusion, classes),
         confusion,
-        calibration_of(shares, labels),
+        calibration_of(probabilities, labels),
     )
 
 
@@ -119,23 +140,23 @@ def class_scores(confusion: NDArray[np.int64], names: tuple[str, ...]) -> tuple[
     return tuple(
         ClassScore(
             name,
-            _share(right[k], predicted[k]),
-            _share(right[k], support[k]),
-            _share(2 * right[k], support[k] + predicted[k]),
+            _ratio(right[k], predicted[k]),
+            _ratio(right[k], support[k]),
+            _ratio(2 * right[k], support[k] + predicted[k]),
             int(support[k]),
         )
         for k, name in enumerate(names)
     )
 
 
-def _share(part: int, whole: int) -> float:
+def _ratio(part: int, whole: int) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def calibration_of(shares: Probabilities, labels: Labels, bins: int = BINS) -> Calibration:
+def calibration_of(probabilities: Probabilities, labels: Labels, bins: int = BINS) -> Calibration:
     """Sort pictures by confidence into bins of equal width (Guo et al., 2017, section 2)."""
-    confidence = shares.max(axis=1).astype(np.float64)
-    right = shares.argmax(axis=1) == labels
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
     counts = np.bincount(bin_of, minlength=bins)
     divisor = np.maximum(counts, 1)
@@ -146,7 +167,7 @@ def calibration_of(shares: Probabilities, labels: Labels, bins: int = BINS) -> C
     )
 
 
-def worst_mistakes(shares: Probabilities, labels: Labels, most: int) -> NDArray[np.intp]:
+def worst_mistakes(probabilities: Probabilities, labels: Labels, most: int) -> NDArray[np.intp]:
     """Return the positions of the surest wrong answers, the surest first."""
-    wrong = np.flatnonzero(shares.argmax(axis=1) != labels)
-    return wrong[np.argsort(-shares[wrong].max(axis=1), kind="stable")][:most]
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:most]

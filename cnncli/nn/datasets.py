@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cnncli.config import MNIST_MEAN, MNIST_STD, Preprocessing
+from cnncli.config import IMAGE_EDGE_LIMITS, MNIST_MEAN, MNIST_STD, PHOTO_EDGE_LIMITS, Preprocessing
 from cnncli.errors import DataError
 from cnncli.nn import cifar, folders
 from cnncli.nn.cache import cached
@@ -34,7 +34,7 @@ class DataSet:
     name
         As ``--data`` named it.
     train
-        Pictures to learn from.
+        Pictures to train on.
     validation
         Pictures to choose by, or None if they are still part of `train`.
     load_test
@@ -47,6 +47,12 @@ class DataSet:
         Which augmentation fits.
     notices
         What the user should know about it.
+    extra
+        What was added to `train` that is not of the data set, for the card.
+    drawn
+        Drawn digits to measure by, if such were added.
+    others
+        uint8 ``(N, C, H, W)``: what is none of the classes, to measure by.
     """
 
     name: str
@@ -57,6 +63,9 @@ class DataSet:
     preprocessing: Preprocessing
     style: Style
     notices: tuple[str, ...] = ()
+    extra: str = ""
+    drawn: Split | None = None
+    others: Tensor | None = None
 
     def split_validation(self, share: float, seed: int, limit: int | None = None) -> "DataSet":
         """Return the data set with a validation part, held out by class if there is none yet.
@@ -71,11 +80,27 @@ class DataSet:
             Use only so many of the pictures, drawn evenly from the classes.
         """
         train, validation = _limited(self.train, limit), self.validation
-        require_classes(train, self.name)
+        require_classes(train, self.name, self.classes)
         if validation is None:
             kept, held = stratified(train.labels, share, seed)
             train, validation = train.take(kept), train.take(held)
         return replace(self, train=train, validation=validation)
+
+    def join_validation(self, limit: int | None = None) -> "DataSet":
+        """Return the data set with all pictures in `train`, for what is cross-validated.
+
+        Parameters
+        ----------
+        limit
+            As in :meth:`split_validation`.
+        """
+        parts = [self.train, *([self.validation] if self.validation else [])]
+        images, labels = (
+            torch.cat([getattr(part, name) for part in parts]) for name in ("images", "labels")
+        )
+        train = _limited(Split(images, labels), limit)
+        require_classes(train, self.name, self.classes)
+        return replace(self, train=train, validation=None)
 
 
 def _limited(split: Split, limit: int | None) -> Split:
@@ -86,7 +111,12 @@ def _limited(split: Split, limit: int | None) -> Split:
 
 
 def open_data(
-    name: str | None, root: Path, *, edge: int | None = None, strict: bool = False
+    name: str | None,
+    root: Path,
+    *,
+    edge: int | None = None,
+    strict: bool = False,
+    photos: bool = False,
 ) -> DataSet:
     """Open a data set.
 
@@ -100,6 +130,9 @@ def open_data(
         Height and width for folders of pictures; found from the pictures by default.
     strict
         Whether a broken file or an empty class is an error instead of a notice.
+    photos
+        Whether a folder is opened for a body that was trained on photographs: as large as that
+        likes them, and grey ones in three channels.
 
     Raises
     ------
@@ -121,7 +154,20 @@ def open_data(
         )
     if pair := find_pair(folder, "train"):
         return _idx_folder(folder, pair)
-    return _class_folder(folder, edge, strict, root)
+    return _class_folder(folder, edge, strict, root, photos)
+
+
+def shows_photographs(name: str | None) -> bool:
+    """Tell whether a data set is of photographs: in colour, or larger than digits are."""
+    if name is None or name in NAMES:
+        return name == "cifar10"
+    folder = Path(name).expanduser().resolve()
+    if not folder.is_dir() or find_pair(folder, "train"):
+        return False
+    train = folders.part_folders(folder)["train"]
+    listing, _ = folders.list_part(train, folders.list_classes(train)[0])
+    side, channels = folders.find_format(listing)
+    return channels == 3 or side > IMAGE_EDGE_LIMITS[1]
 
 
 def _mnist_or_digits(root: Path) -> DataSet:
@@ -262,7 +308,8 @@ def _is_mnist(train: Split) -> bool:
 
 
 def _hold_out_test(data: DataSet) -> DataSet:
-    kept, held = stratified(data.train.labels, TEST_SHARE, _TEST_SEED)
+    # Of every class two are left, without which it cannot be trained on.
+    kept, held = stratified(data.train.labels, TEST_SHARE, _TEST_SEED, least=2)
     test = data.train.take(held)
     notice = f"{data.name} has no test part: {TEST_SHARE:.0%} of each class is held out as one"
     return replace(
@@ -273,11 +320,15 @@ def _hold_out_test(data: DataSet) -> DataSet:
     )
 
 
-def _class_folder(folder: Path, edge: int | None, strict: bool, root: Path) -> DataSet:
+def _class_folder(
+    folder: Path, edge: int | None, strict: bool, root: Path, photos: bool
+) -> DataSet:
     parts = folders.part_folders(folder)
     classes, notices = folders.list_classes(parts["train"])
     listing, _ = folders.list_part(parts["train"], classes)
-    size, channels = folders.find_format(listing, edge)
+    side, channels = folders.find_format(listing)
+    size = edge or folders.fit_edge(side, PHOTO_EDGE_LIMITS if photos else IMAGE_EDGE_LIMITS)
+    channels = 3 if photos else channels
     blank = Preprocessing("resize", size, size, channels, (0.5,) * channels, (0.5,) * channels)
     jobs = os.cpu_count() or 1
 
@@ -291,7 +342,7 @@ def _class_folder(folder: Path, edge: int | None, strict: bool, root: Path) -> D
     train, problems = read("train")
     if strict and (notices or problems):
         raise DataError(f"--strict: {(notices + problems)[0]}")
-    require_classes(train, str(folder))
+    require_classes(train, str(folder), classes)
     validation = read("validation")[0] if "validation" in parts else None
     mean, std = _statistics(train.images)
     data = DataSet(

@@ -1,8 +1,9 @@
 """A folder of pictures with one sub-folder per class, decoded once into memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from statistics import median_low
 
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnncli.config import IMAGE_EDGE_LIMITS, Preprocessing
+from cnncli.config import Preprocessing
 from cnncli.errors import CnncliError, DataError
+from cnncli.files import PICTURE_SUFFIXES, natural_key
 from cnncli.images import read_picture, to_uint8_rgb
-from cnncli.inputs import PICTURE_SUFFIXES, natural_key
 from cnncli.nn.splits import Split
 
 PARTS = {
@@ -67,7 +68,7 @@ def list_classes(folder: Path) -> tuple[tuple[str, ...], list[str]]:
     """
     filled, notices = [], []
     for path in _class_folders(folder):
-        if _pictures(path):
+        if any(_pictures(path)):
             filled.append(path.name)
         else:
             notices.append(f"class {path.name} has no pictures; it is left out")
@@ -82,15 +83,11 @@ def list_classes(folder: Path) -> tuple[tuple[str, ...], list[str]]:
     return tuple(filled), notices
 
 
-def _pictures(folder: Path) -> list[Path]:
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PICTURE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    ]
-    return sorted(found, key=natural_key)
+def _pictures(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in PICTURE_SUFFIXES and not hidden and path.is_file():
+            yield path
 
 
 def list_part(folder: Path, classes: Sequence[str]) -> tuple[Listing, list[str]]:
@@ -98,29 +95,28 @@ def list_part(folder: Path, classes: Sequence[str]) -> tuple[Listing, list[str]]
     files: list[Path] = []
     labels: list[int] = []
     for index, name in enumerate(classes):
-        here = _pictures(folder / name)
+        here = sorted(_pictures(folder / name), key=natural_key)
         files += here
         labels += [index] * len(here)
-    others = [p.name for p in _class_folders(folder) if p.name not in classes and _pictures(p)]
+    others = [p.name for p in _class_folders(folder) if p.name not in classes and any(_pictures(p))]
     notices = [f"{folder / name} is no class of the training part; left out" for name in others]
     return Listing(tuple(files), tuple(labels)), notices
 
 
-def find_format(listing: Listing, edge: int | None = None) -> tuple[int, int]:
-    """Choose the size and colour in which to see the pictures, from an even sample of them.
+@lru_cache(maxsize=4)
+def find_format(listing: Listing) -> tuple[int, int]:
+    """Return size and colour of pictures, from an even sample of them.
 
     Parameters
     ----------
     listing
         The training files.
-    edge
-        Height and width to use; by default the median shorter side, kept within limits and
-        rounded to a multiple of 4.
 
     Returns
     -------
-    edge, channels
-        ``channels`` is 1 if no picture of the sample has colour, else 3.
+    side, channels
+        The median shorter side, 0 if no picture could be read; ``channels`` is 1 if no picture of
+        the sample has colour, else 3.
     """
     step = max(1, len(listing.files) // _SAMPLE)
     sides, coloured = [], False
@@ -131,9 +127,17 @@ def find_format(listing: Listing, edge: int | None = None) -> tuple[int, int]:
             continue  # named when all pictures are read
         sides.append(min(pixels.shape[:2]))
         coloured |= int(np.ptp(pixels, axis=2).max()) > _GREY_TOLERANCE
-    low, high = IMAGE_EDGE_LIMITS
-    found = median_low(sides) if sides else low
-    return edge or min(max(found // 4 * 4, low), high), 3 if coloured else 1
+    return median_low(sides) if sides else 0, 3 if coloured else 1
+
+
+def fit_edge(side: int, limits: tuple[int, int]) -> int:
+    """Return the height and width to bring pictures to: their side, within limits.
+
+    >>> fit_edge(70, (8, 64)), fit_edge(31, (8, 64))
+    (64, 28)
+    """
+    low, high = limits
+    return min(max(side // 4 * 4, low), high)
 
 
 def read_part(

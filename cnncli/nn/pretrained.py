@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from cnncli.config import IMAGENET_MEAN, IMAGENET_STD, ModelConfig, Preprocessing
+from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import DataError
+from cnncli.nn.networks import entry_of
 
 
 def start_from(
@@ -35,7 +36,8 @@ def start_from(
     for network in networks:
         own = network.state_dict()
         first = next(name for name, tensor in own.items() if tensor.ndim == 4)
-        taken = {name for name in own if not name.startswith(head_of(network))}
+        head = head_of(network)
+        taken = {name for name in own if not name.startswith(head)}
         try:
             kept = {name: state[name] for name in taken if own[name].is_floating_point()}
             if kept[first].shape[1] != config.in_channels:
@@ -55,8 +57,12 @@ def head_of(network: nn.Module) -> str:
     return [f"{name}." for name, part in network.named_modules() if isinstance(part, kinds)][-1]
 
 
-def as_imagenet(preprocessing: Preprocessing) -> Preprocessing:
-    """Return preprocessing with ImageNet's colours; grey pictures keep their own statistics."""
-    if preprocessing.channels != len(IMAGENET_MEAN):
+def as_trained(preprocessing: Preprocessing, name: str) -> Preprocessing:
+    """Return preprocessing with the colours that a network's weights have seen.
+
+    Grey pictures keep their own statistics.
+    """
+    entry = entry_of(name)
+    if preprocessing.channels != len(entry.mean):
         return preprocessing
-    return replace(preprocessing, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    return replace(preprocessing, mean=entry.mean, std=entry.std)

@@ -11,8 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from cnncli.checkpoint import Checkpoint
+from cnncli.config import TrainConfig
 from cnncli.files import atomic_write
 from cnncli.nn.evaluation import Metrics
+from cnncli.nn.head import HeadRun
 from cnncli.nn.layer_table import layer_table
 from cnncli.nn.state_dict import to_arrays
 from cnncli.nn.training import EpochReport, TrainingRun
@@ -25,6 +27,7 @@ def to_checkpoint(
     weights: dict[str, Tensor],
     *,
     test: Metrics | None = None,
+    drawn: Metrics | None = None,
     command: str = "",
     pretrained: bool = False,
 ) -> Checkpoint:
@@ -38,19 +41,68 @@ def to_checkpoint(
         The network's state dict, usually ``run.best``.
     test
         What they reach on the test part, once it has been measured.
+    drawn
+        What they reach on held-out drawn digits, if such were among the training pictures.
     command
         The command line.
     pretrained
         Whether the run began with weights that others trained.
     """
-    data, card = run.data, _card(run, test, command)
+    data, card = run.data, _card(run, test, drawn, command)
     if pretrained:
         card["started_from"] = f"ImageNet weights of {run.model.name}"
     layers = layer_table(run.network, run.model)
     return Checkpoint(run.model, data.classes, data.preprocessing, to_arrays(weights), card, layers)
 
 
-def _card(run: TrainingRun, test: Metrics | None, command: str) -> dict[str, Any]:
+def head_checkpoint(
+    run: HeadRun, *, test: Metrics, command: str, recipe: TrainConfig
+) -> Checkpoint:
+    """Put a body and its fitted head into a checkpoint that needs nothing else.
+
+    Parameters
+    ----------
+    run
+        What was fitted.
+    test
+        What it reaches on the test part.
+    command
+        The command line.
+    recipe
+        Its seed and balance were used.
+    """
+    data, validation = run.data, run.cross_validated()
+    card = {
+        "data": data.name,
+        "command": command,
+        "training_pictures": len(data.train),
+        "started_from": f"ImageNet weights of {run.model.name}",
+        "fit": "head",
+        "strength": run.head.strength,
+        "seed": recipe.seed,
+        "balanced": run.balanced,
+        "cross_validation": _measured(validation),
+        "test": _measured(test),
+        **_made_with(),
+    }
+    layers, arrays = layer_table(run.network, run.model), to_arrays(run.network.state_dict())
+    return Checkpoint(run.model, data.classes, data.preprocessing, arrays, card, layers)
+
+
+def _measured(found: Metrics) -> dict[str, Any]:
+    return {"accuracy": found.accuracy, "loss": found.loss, "pictures": found.count}
+
+
+def _made_with() -> dict[str, Any]:
+    return {
+        "versions": {name: version(name) for name in _VERSIONS},
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _card(
+    run: TrainingRun, test: Metrics | None, drawn: Metrics | None, command: str
+) -> dict[str, Any]:
     card: dict[str, Any] = {
         "data": run.data.name,
         "command": command,
@@ -61,14 +113,16 @@ def _card(run: TrainingRun, test: Metrics | None, command: str) -> dict[str, Any
         "bf16": run.bf16,
         "epochs_run": run.epoch,
         "best_epoch": run.best_epoch,
-        "versions": {name: version(name) for name in _VERSIONS},
-        "machine": f"{platform.system()} {platform.machine()}",
+        **_made_with(),
     }
+    if run.data.extra:
+        card["extra"] = run.data.extra
     if run.best_epoch:
         best = run.reports[run.best_epoch - 1]
         card["validation"] = {"accuracy": best.val_accuracy, "loss": best.val_loss}
-    if test:
-        card["test"] = {"accuracy": test.accuracy, "loss": test.loss, "pictures": test.count}
+    for part, found in (("test", test), ("drawn", drawn)):
+        if found:
+            card[part] = _measured(found)
     return card
 
 

@@ -1,5 +1,6 @@
 """Pictures with their labels in memory, and honest splits of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,7 @@ class Split:
         return Split(self.images[index], self.labels[index])
 
 
-def stratified(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+def stratified(labels: Tensor, fraction: float, seed: int, least: int = 1) -> tuple[Tensor, Tensor]:
     """Part positions in two so that every class is held out in the same share.
 
     Parameters
@@ -42,12 +43,14 @@ def stratified(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tens
         Share of each class to hold out, in (0, 1).
     seed
         Chooses which ones.
+    least
+        Pictures of each class that are kept whatever the share is.
 
     Returns
     -------
     kept, held
-        Sorted positions; of a class with ``n >= 2`` pictures, ``max(1, round(fraction * n))``
-        are held out, and at least one is kept. A class with one picture is kept.
+        Sorted positions; of a class with ``n > least`` pictures, ``max(1, round(fraction * n))``
+        are held out, and at least `least` are kept. A class with no more than that is kept.
 
     Examples
     --------
@@ -60,7 +63,8 @@ def stratified(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tens
     for label in torch.unique(labels):  # sorted, so the draw is the same everywhere
         members = torch.nonzero(labels == label).flatten()
         members = members[torch.randperm(len(members), generator=generator)]
-        count = min(max(1, round(fraction * len(members))), len(members) - 1)
+        most = max(0, len(members) - least)
+        count = min(max(1, round(fraction * len(members))), most)
         held.append(members[:count])
         kept.append(members[count:])
     return torch.cat(kept).sort().values, torch.cat(held).sort().values
@@ -73,7 +77,7 @@ def limit(split: Split, count: int | None) -> Split:
     return Split(split.images[:count], split.labels[:count])
 
 
-def require_classes(split: Split, source: str) -> None:
+def require_classes(split: Split, source: str, classes: Sequence[str]) -> None:
     """Refuse training data that cannot teach a difference.
 
     Parameters
@@ -82,11 +86,13 @@ def require_classes(split: Split, source: str) -> None:
         The training part.
     source
         Its name, for the message.
+    classes
+        Names of the classes.
 
     Raises
     ------
     DataError
-        If fewer than two classes, or no two pictures of some class, are there.
+        If fewer than two classes are there, or a class has no two pictures.
     """
     present, counts = torch.unique(split.labels, return_counts=True)
     if len(present) < 2:
@@ -94,7 +100,8 @@ def require_classes(split: Split, source: str) -> None:
             f"{source} has pictures of {len(present)} class; "
             "a classifier needs two or more, one sub-folder each"
         )
-    if int(counts.min()) < 2:
+    if single := [classes[int(label)] for label in present[counts < 2]]:
         raise DataError(
-            f"{source} has a class with a single picture; add pictures or remove the class"
+            f"{source} has only one picture of {', '.join(single)[:200]}; "
+            "add pictures or remove the class"
         )

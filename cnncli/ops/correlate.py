@@ -1,26 +1,184 @@
-"""Correlation and convolution of signals and images.
+"""Correlation and convolution of images and signals: here the kernel slides.
 
 *Correlation* slides the kernel as it is written and sums the products: what CNN layers call
 convolution. *Convolution* rotates the kernel by 180 degrees first, so that an impulse turns into
 a copy of the kernel.
 """
 
+from collections.abc import Callable, Iterable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.errors import ShapeError
-from cnncli.ops.dtypes import as_kernel
-from cnncli.ops.run import Windows, apply_kernel
-from cnncli.ops.windows import Border, Pair, as_image, check_real
+from cnncli.errors import ShapeError, UsageError
+from cnncli.ops.bands import Band, Layout, Scratch, on_threads, processors
+from cnncli.ops.borders import Border, Pair
+from cnncli.ops.choose import Algorithm, Choice, choose
+from cnncli.ops.dtypes import as_image, as_kernel, check_real
+from cnncli.ops.kernels import Kernel
+from cnncli.ops.pixels import RESPONSE, Epilogue, resolve_range
 
 Array = npt.NDArray[Any]
+
+# Samples of a band of 16 bits each, fewer of wider ones: several buffers of it stay in a
+# third-level cache, and threads that need Python's lock for each call meet seldom.
+_BAND = 700_000
+_ALONE = 1.5e6  # nanoseconds for one thread, below which another costs more than it saves
+
+
+def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
+    image: npt.ArrayLike,
+    kernel: npt.ArrayLike | Kernel,
+    *,
+    op: str = "correlate",
+    border: str | Border = "reflect",
+    stride: Pair = 1,
+    dilation: Pair = 1,
+    scale: float | str | None = None,
+    bias: float = 0.0,
+    range: str = "auto",  # noqa: A002 (the name of the command's option)
+    dtype: npt.DTypeLike | None = None,
+    threads: int | None = None,
+    out: Array | None = None,
+) -> tuple[Array, Algorithm]:
+    """Filter an image and return pixels: ``response / scale + bias``, mapped and rounded once.
+
+    Parameters
+    ----------
+    image
+        ``(H, W)`` or ``(H, W, C)``; channels are filtered by themselves, so colour that is to be
+        weighted by alpha comes in premultiplied.
+    kernel
+        An array ``(kh, kw)``, or a :class:`~cnncli.ops.kernels.Kernel`, such as a named one: what
+        is derived from it is then worked out once for all images.
+    op
+        ``correlate``, or ``convolve`` to rotate kernels by 180 degrees first.
+    border, stride, dilation
+        As for :func:`~cnncli.ops.correlate.correlate2d`.
+    scale
+        Divisor; ``"sum"`` for the sum of the weights; ``None`` for the kernel's own.
+        Several kernels keep their own scales and divides by this one on top.
+    bias
+        Added after the division.
+    range
+        How real numbers become pixels: see :func:`~cnncli.ops.pixels.to_pixels`; ``auto`` is
+        ``abs`` for kernels that sum to 0, else ``clip``.
+    dtype
+        Type of the pixels; the image's by default, uint8 for bool.
+    threads
+        At most so many; all processors by default. The result is the same for every number.
+    out
+        Where the pixels go, if given: an array of the result's shape and type, apart from the
+        image. Fresh memory can cost more than the filter.
+
+    Returns
+    -------
+    pixels
+        ``(OH, OW[, C])`` of type `dtype`, or float32 for ``raw``.
+    plan
+        What was done and why.
+
+    Raises
+    ------
+    KernelError, ShapeError, UsageError
+        If kernel, sizes or names do not fit.
+
+    Examples
+    --------
+    >>> pixels, plan = filter_image([[0, 0, 9, 9]], [[-1, 0, 1]], dtype="uint8")
+    >>> pixels.tolist()
+    [[0, 9, 9, 0]]
+    """
+    pixels, kernel = as_image(image), Kernel.of(kernel)
+    if op not in ("correlate", "convolve"):
+        raise UsageError(f"op {op!r} is unknown; use correlate or convolve")
+    kind = dtype if dtype is not None else np.uint8 if pixels.dtype.kind == "b" else pixels.dtype
+    epilogue = Epilogue.of(kind, resolve_range(range, kernel)[0], kernel.divisor(scale), bias)
+    layout = Layout.of(pixels, kernel.shape, (border, stride, dilation))
+    kernel = kernel.rotated if op == "convolve" else kernel
+    return _slide(kernel, layout, epilogue, threads, out)
+
+
+def _slide(
+    kernel: Kernel, layout: Layout, epilogue: Epilogue, threads: int | None = None, out: Any = None
+) -> tuple[Array, Algorithm]:
+    """Slide a kernel over an image, and do with the responses what the epilogue says."""
+    work = choose(kernel, layout, epilogue)
+    if epilogue.mode == "minmax":
+        epilogue = epilogue.stretched(*_extremes(work, layout, threads))
+        epilogue = epilogue.times(Fraction(1, work.divisor))
+        work = choose(kernel, layout, epilogue)
+    out = _output(out, layout, work.dtype)
+    pixels = out.reshape(*out.shape[:2], -1)
+
+    def write(finished: Array, y: int, x: int) -> None:
+        area = pixels[y : y + finished.shape[0], x : x + finished.shape[1]]
+        np.copyto(area, finished, "unsafe")
+
+    used = _each_band(work, layout, threads, write)
+    return out, work.plan._replace(threads=used)
+
+
+def _each_band(
+    work: Choice, layout: Layout, threads: int | None, take: Callable[[Array, int, int], None]
+) -> int:
+    """Pad each band, sum the products, make pixels of the sums: here a pixel is computed.
+
+    `take` gets the pixels of a band, not yet of their type, and their place in the output. Returns
+    the number of threads: as many as pay.
+    """
+    (sy, sx), (rows, columns), c = layout.stride, layout.full, layout.channels
+    used = min(threads or processors(), max(1, int(rows * columns * c * work.cost / _ALONE)))
+    samples = _BAND * 2 // (work.padded.itemsize * len(work.correlate))
+    bands = layout.cut(samples, used, work.tile)
+    used = min(used, len(bands))
+
+    def do(some: Iterable[Band], scratch: Scratch) -> None:
+        for band in some:
+            scratch.reset()
+            shape = band.tall, band.wide * c
+            padded = layout.pad(band, work.padded, scratch)
+            sums: list[Array] = []
+            for correlate in work.correlate:
+                sums += [correlate(padded, scratch, shape)]
+            finished = band.view(work.finish(sums, scratch), padded.shape[1], c)
+            take(finished[::sy, ::sx], band.y // sy, band.x // sx)
+
+    on_threads(do, bands, used)
+    return used
+
+
+def _extremes(work: Choice, layout: Layout, threads: int | None) -> tuple[Any, Any]:
+    """Return the smallest and the largest response, NaN aside."""
+    ends: list[tuple[Any, Any]] = []
+
+    def take(finished: Array, y: int, x: int) -> None:  # noqa: ARG001 (a place changes no extreme)
+        low, high = np.fmin.reduce(finished, axis=None), np.fmax.reduce(finished, axis=None)
+        ends.append((low.item(), high.item()))
+
+    _each_band(work, layout, threads, take)
+    lows, highs = zip(*ends, strict=True)
+    return np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
+
+
+def _output(out: Array | None, layout: Layout, dtype: np.dtype[Any]) -> Array:
+    """Return a new array, or `out` if it fits."""
+    if out is None:
+        return np.empty(layout.shape, dtype)
+    alike = out.shape == layout.shape and out.dtype == dtype and out.flags.carray
+    if not alike or np.may_share_memory(out, layout.image):
+        raise ShapeError(
+            f"out is {out.dtype} {out.shape}; give a contiguous, writeable array of {dtype} "
+            f"{layout.shape} that shares no memory with the image"
+        )
+    return out
 
 
 def correlate2d(
     image: npt.ArrayLike,
-    kernel: npt.ArrayLike,
+    kernel: npt.ArrayLike | Kernel,
     *,
     border: str | Border = "valid",
     stride: Pair = 1,
@@ -33,7 +191,7 @@ def correlate2d(
     image
         ``(H, W)`` or ``(H, W, C)``; each channel is filtered by itself.
     kernel
-        ``(kh, kw)``, any size.
+        ``(kh, kw)``, any size; a :class:`~cnncli.ops.kernels.Kernel` counts without its scale.
     border
         ``valid`` for whole windows only, or what lies outside: ``reflect``, ``symmetric``,
         ``edge``, ``constant[:V]``, ``wrap``, with NumPy's meanings.
@@ -58,18 +216,12 @@ def correlate2d(
     >>> correlate2d([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[0, 1], [2, 0]]).tolist()
     [[10, 13], [19, 22]]
     """
-    windows = Windows.of(border, stride, dilation)
-    return apply_kernel(as_image(image), as_kernel(kernel), windows, None, None)[0]
+    pixels, kernel = as_image(image), Kernel.of(kernel)
+    layout = Layout.of(pixels, kernel.shape, (border, stride, dilation))
+    return _slide(kernel, layout, RESPONSE)[0]
 
 
-def convolve2d(
-    image: npt.ArrayLike,
-    kernel: npt.ArrayLike,
-    *,
-    border: str | Border = "valid",
-    stride: Pair = 1,
-    dilation: Pair = 1,
-) -> Array:
+def convolve2d(image: npt.ArrayLike, kernel: npt.ArrayLike | Kernel, **windows: Any) -> Array:
     """Convolve an image: :func:`correlate2d` with the kernel rotated by 180 degrees.
 
     Parameters, results and errors are those of :func:`correlate2d`.
@@ -79,8 +231,7 @@ def convolve2d(
     >>> convolve2d([[0, 0, 0], [0, 1, 0], [0, 0, 0]], [[1, 2], [3, 4]]).tolist()
     [[1, 2], [3, 4]]
     """
-    rotated = as_kernel(kernel)[::-1, ::-1]
-    return correlate2d(image, rotated, border=border, stride=stride, dilation=dilation)
+    return correlate2d(image, Kernel.of(kernel).rotated, **windows)
 
 
 def correlate1d(
@@ -121,18 +272,12 @@ def correlate1d(
     if values.ndim != 1 or values.size == 0:
         raise ShapeError(f"signal has shape {values.shape}; give one row of at least one number")
     row = as_kernel(kernel, ndim=1)[np.newaxis]
-    steps = {"stride": (1, stride), "dilation": (1, dilation)}
-    return correlate2d(values[np.newaxis], row, border=border, **steps)[0]  # type: ignore[no-any-return]
+    steps: dict[str, Any] = {"stride": (1, stride), "dilation": (1, dilation)}
+    found: Array = correlate2d(values[np.newaxis], row, border=border, **steps)[0]
+    return found
 
 
-def convolve1d(
-    signal: npt.ArrayLike,
-    kernel: npt.ArrayLike,
-    *,
-    border: str | Border = "valid",
-    stride: int = 1,
-    dilation: int = 1,
-) -> Array:
+def convolve1d(signal: npt.ArrayLike, kernel: npt.ArrayLike, **windows: Any) -> Array:
     """Convolve a signal: :func:`correlate1d` with the kernel reversed.
 
     Parameters, results and errors are those of :func:`correlate1d`.
@@ -142,5 +287,4 @@ def convolve1d(
     >>> convolve1d([1, 0, 2, 3, 1, 0, 1], [1, 0, -1]).tolist()
     [1, 3, -1, -3, 0]
     """
-    reverse = as_kernel(kernel, ndim=1)[::-1]
-    return correlate1d(signal, reverse, border=border, stride=stride, dilation=dilation)
+    return correlate1d(signal, as_kernel(kernel, ndim=1)[::-1], **windows)

@@ -5,15 +5,47 @@
   64-bit integers). A kernel's type alone never widens the result: Python floats are float64.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.errors import KernelError
-from cnncli.ops.windows import check_real
+from cnncli.errors import KernelError, ShapeError
 
 Array = npt.NDArray[Any]
+
+
+def as_image(image: npt.ArrayLike) -> Array:
+    """Return the image as an array ``(H, W)`` or ``(H, W, C)`` of bool, integers or floats.
+
+    Raises
+    ------
+    ShapeError
+        If it has another number of axes, an axis of length 0, or values that are no real numbers.
+    """
+    array = np.asarray(image)
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        raise ShapeError(
+            f"image has shape {array.shape}; give (height, width) or (height, width, channels), "
+            "each at least 1"
+        )
+    return check_real(array, "image")
+
+
+def check_real(array: Array, name: str) -> Array:
+    """Return the array if its type is bool, integer or a float of at most 64 bits.
+
+    Raises
+    ------
+    ShapeError
+        If the type is another one.
+    """
+    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
+        raise ShapeError(
+            f"{name} has type {array.dtype}; give bool, integers, float16, float32 or float64"
+        )
+    return array
 
 
 def as_kernel(kernel: npt.ArrayLike, ndim: int = 2) -> Array:
@@ -59,65 +91,52 @@ def value_range(image: Array) -> tuple[int, int]:
     if image.dtype.kind == "b":
         return 0, 1
     if image.dtype.itemsize <= 2:
-        info = np.iinfo(image.dtype)
-        return info.min, info.max
+        return integer_range(image.dtype)
     return int(image.min()), int(image.max())
 
 
-def response_range(kernel: Array, low: int, high: int) -> tuple[int, int]:
-    """Return bounds of the sum of products of an integer kernel with values in [low, high].
-
-    Each product ``w * x`` is least at ``x = low`` for ``w > 0`` and at ``x = high`` for ``w < 0``,
-    so the least sum is ``low * P + high * N`` with ``P`` and ``N`` the sums of the positive and of
-    the negative weights; likewise ``high * P + low * N`` is the largest. Python's integers do the
-    arithmetic, which cannot overflow, and both bounds are reached by some window.
-    """
-    weights = kernel.ravel().tolist()
-    positive = sum(w for w in weights if w > 0)
-    negative = sum(w for w in weights if w < 0)
-    return low * positive + high * negative, high * positive + low * negative
-
-
-def holds(dtype: Any, low: int, high: int) -> bool:
-    """Return whether an integer type holds all of [low, high]."""
+@cache
+def integer_range(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Return the smallest and the largest value of an integer type."""
     info = np.iinfo(dtype)
-    return info.min <= low and high <= info.max
+    return int(info.min), int(info.max)
 
 
-def result_dtype(image: Array, kernel: Array, border_value: float = 0.0) -> np.dtype[Any]:
-    """Return the type of a correlation's result.
+_NARROWEST = [np.dtype(kind) for kind in (np.uint16, np.int16, np.uint32, np.int32, np.int64)]
 
-    Integers times integers give int32 where :func:`response_range` proves that it holds every
-    possible sum, else int64. The final sum alone decides: a partial sum that leaves the type wraps
-    modulo 2**32 or 2**64 and comes back, because addition is exact in that ring.
 
-    Parameters
-    ----------
-    image
-        Checked image.
-    kernel
-        int64 or float64, from :func:`as_kernel`.
-    border_value
-        The constant outside the picture, if any; a fraction makes the result a float.
+def narrowest(low: int, high: int) -> np.dtype[Any] | None:
+    """Return the first of uint16, int16, uint32, int32, int64 that holds [low, high], or None."""
+    for kind in _NARROWEST:
+        least, most = integer_range(kind)
+        if least <= low and high <= most:
+            return kind
+    return None
+
+
+def real_dtype(image: Array) -> np.dtype[Any]:
+    """Return the type of real results: float64 for images that float32 does not hold exactly."""
+    most = 4 if image.dtype.kind == "f" else 2
+    wide = image.dtype.kind != "b" and image.dtype.itemsize > most
+    return np.dtype(np.float64 if wide else np.float32)
+
+
+def exact_dtype(image: Array, least: int, largest: int) -> np.dtype[Any]:
+    """Return the type of exact sums of an integer image between two bounds.
+
+    int32 where it holds every possible sum, else int64. The final sum alone decides: a partial sum
+    that leaves the type wraps modulo 2**32 or 2**64 and comes back, because addition is exact in
+    that ring.
 
     Raises
     ------
     KernelError
         If even int64 could overflow.
     """
-    check_real(image, "image")
-    if image.dtype.kind == "f" or kernel.dtype.kind == "f" or border_value != int(border_value):
-        wide = image.dtype.kind != "b" and image.dtype.itemsize > (
-            4 if image.dtype.kind == "f" else 2
-        )
-        return np.dtype(np.float64 if wide else np.float32)
-    low, high = value_range(image)
-    low, high = min(low, int(border_value)), max(high, int(border_value))
-    least, largest = response_range(kernel, low, high)
-    if image.dtype.itemsize <= 2 and holds(np.int32, least, largest):
-        return np.dtype(np.int32)
-    if holds(np.int64, least, largest):
-        return np.dtype(np.int64)
+    for kind, widest in ((np.int32, 2), (np.int64, 8)):
+        low, high = integer_range(np.dtype(kind))
+        if image.dtype.itemsize <= widest and low <= least and largest <= high:
+            return np.dtype(kind)
     raise KernelError(
         f"the products reach {max(-least, largest):.3g}, beyond 64-bit integers; "
         "convert the image to float64"

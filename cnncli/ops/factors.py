@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from functools import lru_cache
-from math import lcm
+from math import comb, isqrt, lcm
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,59 +74,6 @@ def column_and_row(kernel: Array) -> tuple[Array, Array] | None:
     return (column, row) if miss <= abs(kernel[i, j]) * 2.0**-24 else None
 
 
-def product_and_centre(kernel: Array) -> tuple[Array, Array, int] | None:
-    """Return (column, row, weight) of a whole-number kernel that is a product but for its centre.
-
-    The Laplacian with 8 neighbours is minus a box plus 9 times the centre; unsharp masking is
-    minus a binomial plus the centre.
-
-    Examples
-    --------
-    >>> product_and_centre(np.array([[1, 1, 1], [1, -8, 1], [1, 1, 1]]))
-    (array([1, 1, 1]), array([1, 1, 1]), -9)
-    """
-    kh, kw = kernel.shape
-    if kernel.dtype.kind != "i" or kh % 2 == 0 or kw % 2 == 0 or min(kh, kw) < 3:
-        return None
-    i, j = kh // 2, kw // 2
-    corner, side, top = (int(kernel[0, 0]), int(kernel[i, 0]), int(kernel[0, j]))
-    if corner == 0 or side * top % corner:
-        return None
-    whole = kernel.copy()
-    whole[i, j] = side * top // corner
-    factors = column_and_row(whole)
-    return (*factors, int(kernel[i, j] - whole[i, j])) if factors else None
-
-
-class Product(NamedTuple):
-    """A kernel that is a column times a row, plus `centre` on the middle tap."""
-
-    column: Array
-    row: Array
-    centre: int
-
-
-def product(kernel: Array) -> Product | None:
-    """Return a kernel as a product where that takes fewer taps, or None.
-
-    Not so for kernels of one row or column, or nearly empty ones.
-    """
-    return _product(kernel.tobytes(), kernel.shape, kernel.dtype)
-
-
-@lru_cache(maxsize=256)
-def _product(weights: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Product | None:
-    kernel = np.frombuffer(weights, dtype).reshape(shape)
-    factors = column_and_row(kernel)
-    found = Product(*factors, 0) if factors else None
-    if factors is None and (split := product_and_centre(kernel)) is not None:
-        found = Product(*split)
-    if found is None or min(shape) == 1:
-        return None
-    taps = np.count_nonzero(found.column) + np.count_nonzero(found.row)
-    return found if taps < np.count_nonzero(kernel) else None
-
-
 def sum_of_products(kernel: Array, most: int) -> list[tuple[Array, Array]] | None:
     """Return at most `most` (column, row) pairs whose products add up to the kernel, or None.
 
@@ -145,3 +92,79 @@ def sum_of_products(kernel: Array, most: int) -> list[tuple[Array, Array]] | Non
         terms.append((column, row))
         rest -= np.outer(column, row)
     return terms or None
+
+
+class Pass(NamedTuple):
+    """Sums of products along a line, or over a whole kernel.
+
+    Parameters
+    ----------
+    kind
+        ``box``: neighbours are added up; ``binomial``: a row of Pascal's triangle; ``taps``.
+    size
+        Number of taps along a line.
+    down
+        Whether that is a column.
+    groups
+        Sizes of weights, and (row, column, sign) of their taps: groups with a positive tap and
+        large groups first, positive taps first.
+    """
+
+    kind: str
+    size: int
+    down: bool
+    groups: list[tuple[Any, list[tuple[int, int, int]]]]
+
+    @property
+    def calls(self) -> int:
+        """How many calls a band takes."""
+        if self.kind == "box":
+            return _count_box(self.size)
+        if self.kind == "binomial":
+            return self.size - 1
+        taps = sum(len(members) for _, members in self.groups)
+        return int(max(taps - 1 + sum(weight != 1 for weight, _ in self.groups), 0))
+
+
+def as_pass(weights: Array) -> Pass:
+    """Return the sums that weights ``(kh, kw)`` stand for.
+
+    >>> as_pass(np.array([[-1, 0, 1]])).groups
+    [(1, [(0, 2, 1), (0, 0, -1)])]
+    """
+    k, kind = weights.size, "taps"
+    if k == max(weights.shape):
+        if (weights == 1).all():
+            kind = "box"
+        elif k > 2 and weights.dtype.kind == "i":
+            binomial = [comb(k - 1, i) for i in range(k)] == weights.ravel().tolist()
+            kind = "binomial" if binomial else "taps"
+    groups: dict[Any, list[tuple[int, int, int]]] = {}
+    for i, j in np.argwhere(weights).tolist():
+        weight = weights[i, j].item()
+        groups.setdefault(abs(weight), []).append((i, j, 1 if weight > 0 else -1))
+    for members in groups.values():
+        members.sort(key=lambda member: -member[2])
+    ordered = sorted(groups.items(), key=lambda item: (-item[1][0][2], -len(item[1])))
+    return Pass(kind, k, weights.shape[0] > 1, ordered)
+
+
+def _count_box(k: int) -> int:
+    calls = 0
+    while k > 1:
+        factor = smallest_factor(k)
+        calls += 1 if factor in (2, k) else _count_box(factor)
+        k = k - 1 if factor == k and k > 2 else k // factor
+    return calls
+
+
+def smallest_factor(k: int) -> int:
+    """Return the smallest prime factor of a whole number from 1.
+
+    >>> smallest_factor(15)
+    3
+    """
+    for p in range(2, isqrt(k) + 1):
+        if k % p == 0:
+            return p
+    return k

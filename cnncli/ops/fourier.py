@@ -4,114 +4,100 @@ Overlap-save: a tile is loaded with its halo, multiplied in the frequency domain
 the cyclic result that did not wrap around is kept.
 """
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import log2
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.ops.engines import Recorded
-from cnncli.ops.program import Program
+from cnncli.ops.bands import Scratch
+from cnncli.ops.kernels import Kernel
 
 Array = npt.NDArray[Any]
 
 # Lengths that transform fast, 2, 3 and 5 their only factors: with many of them one is found that
 # wastes little on the halo and on the last tile.
-_LENGTHS: tuple[int, ...] = tuple(
-    sorted(
-        2**a * 3**b * 5**c
-        for a in range(3, 12)
-        for b in range(4)
-        for c in range(3)
-        if 32 <= 2**a * 3**b * 5**c <= 2048
-    )
-)
+_LENGTHS = tuple(n for n in range(32, 2049, 8) if 2**11 * 3**3 * 5**2 % n == 0)
 
 
-class Fourier(NamedTuple):
-    """A kernel of any shape, its tiles on a grid that depends on sizes alone.
+def tile(size: tuple[int, int], halo: tuple[int, int]) -> tuple[int, int]:
+    """Return what transforms of the best length leave beside the halo: from sizes alone."""
+    rows, columns = (_best_length(n, h) - h for n, h in zip(size, halo, strict=True))
+    return rows, columns
+
+
+def correlate_fourier(
+    padded: Array,
+    scratch: Scratch,
+    shape: tuple[int, int],
+    *,
+    spectrum: Array,
+    width: int,
+    channels: int,
+    whole: bool,
+) -> Array:
+    """Return the sums of products of a band that is a whole tile, in rows as long as `padded`'s.
+
+    The spectrum lies transposed, so that the transforms down the columns read whole rows.
+    ``norm="forward"`` scales with a factor that is not 1: with the default NumPy would pass a
+    Python 1, which resolves to double precision and back.
+
+    Parameters
+    ----------
+    padded
+        ``(rows + halo, samples + halo)``; overwritten.
+    scratch
+        Gives memory.
+    spectrum
+        From :func:`spectrum_of`.
+    shape
+        Rows and samples of the tile.
+    width
+        Pixels of a transform.
+    channels
+        Samples of a pixel; they are transformed one by one.
+    whole
+        Round the response to whole numbers: exact where :func:`is_exact` says so.
+    """
+    fft, rows = np.fft, shape[0]
+    waves = scratch.empty(spectrum.shape, spectrum.dtype)
+    for c in range(channels):
+        plane = padded[:, c : width * channels : channels]
+        fft.rfft(plane, axis=1, norm="forward", out=waves.T)
+        fft.fft(waves, axis=1, norm="forward", out=waves)
+        np.multiply(waves, spectrum, out=waves)
+        fft.ifft(waves, axis=1, norm="backward", out=waves)
+        fft.irfft(waves[:, :rows].T, n=width, axis=1, norm="backward", out=plane[:rows])
+    response: Array = padded[:rows].reshape(-1)
+    return np.rint(response, out=response) if whole else response
+
+
+@lru_cache(maxsize=2)  # pictures of one size share it
+def spectrum_of(
+    kernel: Kernel, dilation: tuple[int, int], shape: tuple[int, int], dtype: np.dtype[Any]
+) -> Array:
+    """Return the conjugate spectrum of a kernel, times what the forward transforms divide by.
 
     Parameters
     ----------
     kernel
-        ``(kh, kw)``.
-    dtype
-        float32 or float64: the precision of the transforms.
+        What slides.
     dilation
         Rows and columns between taps.
-    whole
-        Round the response to whole numbers: exact where :func:`is_exact` says so.
-    """
+    shape
+        Rows and pixels of a transform.
+    dtype
+        float32 or float64: the precision of the transforms.
 
-    kernel: Array
-    dtype: np.dtype[Any]
-    dilation: tuple[int, int]
-    whole: bool = False
-
-    @property
-    def halo(self) -> tuple[int, int]:
-        """Rows and pixels that a tile needs beyond its own."""
-        kh, kw = self.kernel.shape
-        return self.dilation[0] * (kh - 1), self.dilation[1] * (kw - 1)
-
-    @property
-    def alone(self) -> int:
-        """Samples for one thread: few, as each takes much time."""
-        return 300_000
-
-    def planar(self, channels: int) -> bool:  # noqa: ARG002
-        """Whether to take channels apart: never; the transforms do, on their way in and out."""
-        return False
-
-    def tile(self, rows: int, columns: int, channels: int, threads: int) -> tuple[int, int]:  # noqa: ARG002 (the grid is fixed)
-        """Return what a transform of the best length leaves beside the halo."""
-        down, across = self.halo
-        return _best_length(rows, down) - down, _best_length(columns, across) - across
-
-    def record(self, program: Program, rows: int, columns: int, channels: int) -> Recorded:
-        """Record transform, product and inverse of a tile, channel by channel.
-
-        The spectrum lies transposed, so that the transforms down the columns read whole rows.
-        ``norm="forward"`` scales with a factor that is not 1: with the default NumPy would pass a
-        Python 1, which resolves to double precision and back.
-        """
-        height, width = rows + self.halo[0], columns + self.halo[1]
-        weights = self.kernel.astype(np.float64).tobytes()
-        spectrum = _spectrum(weights, self.kernel.shape, self.dilation, (height, width), self.dtype)
-        buffer = program.zeros((height, width * channels), self.dtype)
-        waves = program.empty(spectrum.shape, spectrum.dtype)
-        kept = waves[:, :rows].T
-        fft = np.fft
-        for c in range(channels):
-            plane = buffer[:, c::channels]
-            program.call(partial(fft.rfft, plane, axis=1, norm="forward", out=waves.T))
-            program.call(partial(fft.fft, waves, axis=1, norm="forward", out=waves))
-            program.call(np.multiply, waves, spectrum, waves)
-            program.call(partial(fft.ifft, waves, axis=1, norm="backward", out=waves))
-            inverse = partial(fft.irfft, kept, n=width, axis=1, norm="backward")
-            program.call(partial(inverse, out=plane[:rows]))  # the pixels have been read by then
-        response = buffer[:rows].ravel()
-        if self.whole:
-            program.call(np.rint, response, response)
-        return Recorded(buffer, response, width * channels)
-
-
-@lru_cache(maxsize=2)
-def _spectrum(
-    weights: bytes,
-    size: tuple[int, ...],
-    dilation: tuple[int, int],
-    shape: tuple[int, int],
-    dtype: np.dtype[Any],
-) -> Array:
-    """Return the conjugate spectrum of a kernel, times what the forward transforms divide by.
-
-    It lies transposed, ``(columns // 2 + 1, rows)``. Threads and pictures of one size share it.
+    Returns
+    -------
+    ndarray
+        Transposed, ``(columns // 2 + 1, rows)``.
     """
     spread = np.zeros(shape)
-    (kh, kw), (dy, dx) = size, dilation
-    spread[: dy * kh : dy, : dx * kw : dx] = np.frombuffer(weights).reshape(size)
+    (kh, kw), (dy, dx) = kernel.shape, dilation
+    spread[: dy * kh : dy, : dx * kw : dx] = kernel.weights
     spectrum = np.conj(np.fft.rfft2(spread)).T * (shape[0] * shape[1])
     return spectrum.astype(np.complex64 if dtype == np.float32 else np.complex128, order="C")
 

@@ -1,292 +1,344 @@
-"""The named kernels: constants with their sources, and the filters made of several of them.
+"""Kernels as values, and the named ones: constants with their sources.
 
 Kernels are written for correlation. The sign of an edge kernel is positive where the picture
 grows brighter to the right, or downwards.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property, reduce
+from math import comb
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import KernelError
+from cnncli.ops import factors
+from cnncli.ops.dtypes import as_kernel
+from cnncli.ops.kernel_text import parse_kernel
 
-IntArray = npt.NDArray[np.int64]
-Combine = Literal["magnitude", "max"]
+Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NamedKernel:
-    """A kernel with a name: its response is the sum of products divided by `scale`.
+def _magnitude(responses: Sequence[Array]) -> Array:
+    for each in responses:
+        np.multiply(each, each, out=each)
+    total = reduce(lambda a, b: np.add(a, b, out=a), responses)
+    return np.sqrt(total, out=total)
+
+
+def _largest(responses: Sequence[Array]) -> Array:
+    return reduce(lambda a, b: np.maximum(a, b, out=a), responses)
+
+
+# How the responses of a filter of several kernels become one; they may be overwritten.
+COMBINATIONS: Mapping[str, Callable[[Sequence[Array]], Array]] = MappingProxyType(
+    {"magnitude": _magnitude, "max": _largest}
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A kernel as a value: its response is the sum of products divided by `scale`.
+
+    What is derived from the weights is worked out once for each kernel.
 
     Parameters
     ----------
-    name
-        What ``--filter`` takes.
     weights
-        ``(kh, kw)`` whole numbers.
+        ``(kh, kw)`` int64 or float64, read-only.
     scale
         Divisor of the response.
+    name
+        What ``--filter`` takes.
     source
         Where the numbers come from.
     purpose
         What it is for, in a few words.
+    partners
+        Further kernels, whose responses are combined with this one's.
+    combine
+        With partners, a name of :data:`COMBINATIONS`: ``"magnitude"`` is the root of the sum of
+        squares, ``"max"`` the largest response.
+
+    Raises
+    ------
+    KernelError
+        If `combine` is unknown, or kernels differ in size.
     """
 
-    name: str
-    weights: IntArray
-    scale: int
-    source: str
-    purpose: str
+    weights: Array
+    scale: int = 1
+    name: str = "kernel"
+    source: str = field(default="", repr=False)
+    purpose: str = field(default="", repr=False)
+    partners: tuple["Kernel", ...] = ()
+    combine: str | None = None
+
+    def __post_init__(self) -> None:
+        self.weights.flags.writeable = False
+        if self.combine not in (COMBINATIONS if self.partners else (None,)):
+            known = " or ".join(COMBINATIONS)
+            raise KernelError(f"{self.name}: combine {self.combine!r} is unknown; use {known}")
+        if any(each.weights.shape != self.weights.shape for each in self.partners):
+            raise KernelError(f"{self.name} has kernels of several sizes; give them one size")
+
+    @classmethod
+    def of(cls, kernel: "npt.ArrayLike | Kernel", name: str = "kernel") -> "Kernel":
+        """Return a kernel as it is, or one of that name made of an array ``(kh, kw)``.
+
+        >>> Kernel.of([[0.5, 0.5]]).sum
+        1.0
+        """
+        return kernel if isinstance(kernel, Kernel) else cls(as_kernel(kernel).copy(), name=name)
 
     @property
-    def matrix(self) -> npt.NDArray[np.int64] | npt.NDArray[np.float64]:
-        """The kernel as it acts: ``weights / scale``, whole numbers where the scale is 1."""
-        return self.weights if self.scale == 1 else self.weights / self.scale
+    def parts(self) -> tuple["Kernel", ...]:
+        """The kernels that are applied: this one and its partners."""
+        return (self, *self.partners)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = self.weights.shape
+        return rows, columns
+
+    @property
+    def size(self) -> str:
+        """Rows and columns in words, such as ``3x3``."""
+        return f"{self.shape[0]}x{self.shape[1]}"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all weights are whole numbers."""
+        return self.weights.dtype.kind == "i"
+
+    @cached_property
+    def sum(self) -> float:
+        """The sum of the weights, 0 where it is below 1e-9 of the sum of their sizes."""
+        total = self.weights.sum().item()
+        return 0 if abs(total) <= 1e-9 * np.abs(self.weights).sum() else total
+
+    @cached_property
+    def _signed_sums(self) -> tuple[float, float]:
+        weights = self.weights.ravel().tolist()
+        return sum(w for w in weights if w < 0), sum(w for w in weights if w > 0)
+
+    def bounds(self, low: int, high: int) -> tuple[Any, Any]:
+        """Return bounds of the sum of products with values in [low, high].
+
+        Each product ``w * x`` is least at ``x = low`` for ``w > 0`` and at ``x = high`` for
+        ``w < 0``, so the least sum is ``low * P + high * N`` with ``P`` and ``N`` the sums of the
+        positive and of the negative weights; likewise ``high * P + low * N`` is the largest.
+        Python's integers do the arithmetic, which cannot overflow; some window reaches each bound.
+
+        >>> Kernel.of([[-1, 0, 2]]).bounds(0, 255)
+        (-255, 510)
+        """
+        negative, positive = self._signed_sums
+        return low * positive + high * negative, high * positive + low * negative
+
+    @cached_property
+    def passes(self) -> tuple[factors.Pass, ...]:
+        """How its products are summed: down and across where that is less, or all at once."""
+        found = factors.column_and_row(self.weights)
+        if found is not None and 1 not in self.shape:
+            column, row = found
+            if np.count_nonzero(column) + np.count_nonzero(row) < np.count_nonzero(self.weights):
+                return factors.as_pass(column[:, np.newaxis]), factors.as_pass(row[np.newaxis])
+        return (factors.as_pass(self.weights),)
+
+    @cached_property
+    def calls(self) -> int:
+        """How many calls sum the products of a band tap by tap."""
+        return sum(each.calls for each in self.passes)
+
+    @cached_property
+    def terms(self) -> list[tuple[Array, Array]] | None:
+        """At most four (column, row) pairs whose products add up to the kernel, or None."""
+        return factors.sum_of_products(self.weights, most=4)
+
+    @cached_property
+    def whole(self) -> "tuple[Kernel, int] | None":
+        """The kernel in whole numbers, and the divisor that makes it so again; or None."""
+        found = factors.over_one_denominator(self.weights)
+        if found is None or self.is_whole:
+            return (self, 1) if self.is_whole else None
+        return Kernel(found[0], name=self.name), found[1]
+
+    @cached_property
+    def rotated(self) -> Self:
+        """The kernel turned by 180 degrees, for convolution."""
+        turned = tuple(each.rotated for each in self.partners)
+        return replace(self, weights=self.weights[::-1, ::-1].copy(), partners=turned)
+
+    def divisor(self, scale: float | str | None) -> Fraction:
+        """Return the divisor of the response as an exact fraction.
+
+        Parameters
+        ----------
+        scale
+            A number other than 0; ``"sum"`` for the sum of the weights; None for the kernel's own.
+            Partners keep their own scales, and what they make together has the scale 1.
+
+        Raises
+        ------
+        KernelError
+            If the scale, or the sum that it stands for, is 0 or not finite.
+        """
+        if scale != "sum":
+            own = 1 if self.partners else self.scale
+            return _nonzero(own if scale is None else scale)
+        if self.partners:
+            raise KernelError(f"{self.name} has several kernels and no sum; give --scale a number")
+        if self.sum == 0:
+            raise KernelError("the kernel sums to 0 and cannot be scaled by its sum; give a number")
+        return factors.nearest_fraction(self.sum)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NamedFilter:
-    """Several kernels whose responses are combined into one.
+def _nonzero(scale: float | str) -> Fraction:
+    try:
+        number = float(scale)
+    except ValueError:
+        number = float("nan")
+    if number == 0 or not math.isfinite(number):
+        raise KernelError(f"scale is {scale!r}; give a number other than 0, or sum")
+    return factors.nearest_fraction(number)
 
-    Parameters
-    ----------
-    name, source, purpose
-        As for :class:`NamedKernel`.
-    kernels
-        What is applied, each with its own scale.
-    combine
-        ``"magnitude"``: root of the sum of squares; ``"max"``: the largest response.
+
+_NAMED: dict[str, Kernel] = {}
+FILTERS: Mapping[str, Kernel] = MappingProxyType(_NAMED)
+
+
+def add_kernel(
+    name: str, rows: str | npt.ArrayLike, scale: int, source: str, purpose: str
+) -> Kernel:
+    """Add a constant of whole numbers over a scale to the named ones; rows are text or an array.
+
+    Raises
+    ------
+    KernelError
+        If a number is not whole.
     """
-
-    name: str
-    kernels: tuple[NamedKernel, ...]
-    combine: Combine
-    source: str
-    purpose: str
-
-
-Filter = NamedKernel | NamedFilter
+    weights = parse_kernel(rows) if isinstance(rows, str) else as_kernel(rows)
+    if not np.array_equal(weights, np.rint(weights)):
+        raise KernelError(f"{name} has fractions; write whole numbers, and a scale that divides")
+    _NAMED[name] = Kernel(weights.astype(np.int64), scale, name, source, purpose)
+    return _NAMED[name]
 
 
-def _kernel(name: str, rows: object, scale: int, source: str, purpose: str) -> NamedKernel:
-    weights = np.array(rows, dtype=np.int64)
-    weights.flags.writeable = False
-    return NamedKernel(name, weights, scale, source, purpose)
+def _turn(kernel: Kernel, name: str, purpose: str) -> Kernel:
+    return add_kernel(name, kernel.weights.T, kernel.scale, kernel.source, purpose)
 
 
-def _turned(kernel: NamedKernel, name: str, purpose: str) -> NamedKernel:
-    return _kernel(name, kernel.weights.T, kernel.scale, kernel.source, purpose)
+def _combine(name: str, kernels: Sequence[Kernel], combine: str, purpose: str) -> None:
+    first, *others = kernels
+    how: dict[str, Any] = {"partners": tuple(others), "combine": combine}
+    _NAMED[name] = replace(first, name=name, purpose=purpose, **how)
 
 
-def _binomial(size: int) -> IntArray:
-    """Return the outer product of a row of Pascal's triangle with itself."""
-    row = np.array([1], dtype=np.int64)
-    for _ in range(size - 1):
-        row = np.convolve(row, [1, 1])
-    return np.outer(row, row)
+# A kernel, or a filter of several, is one statement below: its name, rows, scale, source and
+# purpose. This is also the order in which they are listed.
 
+# The unit of correlation: the picture as it is.
+add_kernel("identity", "0 0 0; 0 1 0; 0 0 0", 1, "definition", "the picture as it is")
 
 # The three of the lesson, with exactly its numbers.
 _LESSON = "the lesson's own kernel"
-VERTICAL_EDGE = _kernel("vertical_edge", [[-1, 0, 1]] * 3, 1, _LESSON, "edges that run up and down")
-HORIZONTAL_EDGE = _turned(VERTICAL_EDGE, "horizontal_edge", "edges that run left and right")
-BLUR = _kernel("blur", np.ones((3, 3)), 9, _LESSON, "softens: the mean of 3x3 pixels")
-
-# The unit of correlation: the picture as it is.
-IDENTITY = _kernel(
-    "identity", [[0, 0, 0], [0, 1, 0], [0, 0, 0]], 1, "definition", "the picture as it is"
-)
+_EDGE = add_kernel("vertical_edge", "-1 0 1; " * 3, 1, _LESSON, "edges that run up and down")
+_turn(_EDGE, "horizontal_edge", "edges that run left and right")
+add_kernel("blur", "1 1 1; " * 3, 9, _LESSON, "softens: the mean of 3x3 pixels")
 
 # Means over a square window (moving average).
-_BOXES = tuple(
-    _kernel(f"box{n}", np.ones((n, n)), n * n, "definition: mean", f"mean of {n}x{n} pixels")
-    for n in (3, 5, 7)
-)
+for _n in (3, 5, 7):
+    _mean = f"mean of {_n}x{_n} pixels"
+    add_kernel(f"box{_n}", np.ones((_n, _n)), _n * _n, "definition: mean", _mean)
 
 # Binomial weights, the integer Gaussian: variance (n - 1) / 4 along each axis.
 # Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code", 1983, use the row 1 4 6 4 1.
-_GAUSSIANS = tuple(
-    _kernel(
-        f"gaussian{n}",
-        _binomial(n),
-        4 ** (n - 1),
-        "binomial weights (Burt and Adelson 1983)",
-        f"smooth blur, sigma {((n - 1) / 4) ** 0.5:.2f}",
-    )
-    for n in (3, 5, 7)
-)
+_BURT = "binomial weights (Burt and Adelson 1983)"
+for _n in (3, 5, 7):
+    _row = [comb(_n - 1, _i) for _i in range(_n)]
+    _blur = f"smooth blur, sigma {((_n - 1) / 4) ** 0.5:.2f}"
+    add_kernel(f"gaussian{_n}", np.outer(_row, _row), 4 ** (_n - 1), _BURT, _blur)
 
 # Identity plus the negative Laplacian: Gonzalez and Woods, "Digital Image Processing", 3.6.2.
-SHARPEN = _kernel(
-    "sharpen",
-    [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
-    1,
-    "Gonzalez and Woods, Digital Image Processing, 3.6.2",
-    "crisper details",
-)
+_WOODS = "Gonzalez and Woods, Digital Image Processing, 3.6.2"
+add_kernel("sharpen", "0 -1 0; -1 5 -1; 0 -1 0", 1, _WOODS, "crisper details")
 
 # Twice the picture minus gaussian5: unsharp masking with amount 1.
-UNSHARP = _kernel(
-    "unsharp",
-    512 * np.pad([[1]], 2) - _binomial(5),
-    256,
-    "unsharp masking: 2 * identity - gaussian5",
-    "crisper edges, gentler on noise than sharpen",
-)
+_TWICE = 512 * np.pad([[1]], 2) - FILTERS["gaussian5"].weights
+_MASKING = "unsharp masking: 2 * identity - gaussian5"
+add_kernel("unsharp", _TWICE, 256, _MASKING, "crisper edges, gentler on noise than sharpen")
 
 # Relief as if lit from the lower right: a diagonal difference plus the picture itself.
-EMBOSS = _kernel(
-    "emboss",
-    [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]],
-    1,
-    "traditional: diagonal difference + identity",
-    "relief, lit along the diagonal",
-)
+_RELIEF = "traditional: diagonal difference + identity"
+add_kernel("emboss", "-2 -1 0; -1 1 1; 0 1 2", 1, _RELIEF, "relief, lit along the diagonal")
 
 # Second differences in all eight directions, bright lines for bright detail.
-OUTLINE = _kernel(
-    "outline",
-    [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
-    1,
-    "traditional: negative 8-neighbour Laplacian",
-    "outlines in every direction",
-)
+_NEGATIVE = "traditional: negative 8-neighbour Laplacian"
+add_kernel("outline", "-1 -1 -1; -1 8 -1; -1 -1 -1", 1, _NEGATIVE, "outlines in every direction")
 
 # Discrete Laplacians with 4 and 8 neighbours: Gonzalez and Woods, 3.6.2.
-LAPLACIAN = _kernel(
-    "laplacian",
-    [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
-    1,
-    "Gonzalez and Woods, Digital Image Processing, 3.6.2",
-    "second derivative, 4 neighbours",
-)
-LAPLACIAN8 = _kernel(
-    "laplacian8",
-    [[1, 1, 1], [1, -8, 1], [1, 1, 1]],
-    1,
-    "Gonzalez and Woods, Digital Image Processing, 3.6.2",
-    "second derivative, 8 neighbours",
-)
+add_kernel("laplacian", "0 1 0; 1 -4 1; 0 1 0", 1, _WOODS, "second derivative, 4 neighbours")
+add_kernel("laplacian8", "1 1 1; 1 -8 1; 1 1 1", 1, _WOODS, "second derivative, 8 neighbours")
 
 # Laplacian of Gaussian, the usual 5x5 approximation: Marr and Hildreth, "Theory of Edge
 # Detection", 1980; numbers as in Gonzalez and Woods, 10.2.6, with the sign of a bright blob.
-LOG = _kernel(
-    "log",
-    [
-        [0, 0, -1, 0, 0],
-        [0, -1, -2, -1, 0],
-        [-1, -2, 16, -2, -1],
-        [0, -1, -2, -1, 0],
-        [0, 0, -1, 0, 0],
-    ],
-    1,
-    "Marr and Hildreth 1980; Gonzalez and Woods 10.2.6",
-    "Laplacian of Gaussian: blobs and edges, less noise",
-)
+_MARR = "Marr and Hildreth 1980; Gonzalez and Woods 10.2.6"
+_BLOB = "0 0 -1 0 0; 0 -1 -2 -1 0; -1 -2 16 -2 -1; 0 -1 -2 -1 0; 0 0 -1 0 0"
+add_kernel("log", _BLOB, 1, _MARR, "Laplacian of Gaussian: blobs and edges, less noise")
 
 # First derivative times smoothing (1 2 1): Sobel and Feldman 1968. Divided by the positive sum,
 # so that the steepest edge just fills the range of a pixel; likewise the two below.
-SOBEL_X = _kernel(
-    "sobel_x",
-    [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-    4,
-    "Sobel and Feldman 1968",
-    "slope to the right, smoothed",
-)
-SOBEL_Y = _turned(SOBEL_X, "sobel_y", "slope downwards, smoothed")
+_SOBEL = "-1 0 1; -2 0 2; -1 0 1"
+_FELDMAN = "Sobel and Feldman 1968"
+_SOBEL_X = add_kernel("sobel_x", _SOBEL, 4, _FELDMAN, "slope to the right, smoothed")
+_SOBEL_Y = _turn(_SOBEL_X, "sobel_y", "slope downwards, smoothed")
 
 # Prewitt, "Object Enhancement and Extraction", 1970.
-PREWITT_X = _kernel("prewitt_x", [[-1, 0, 1]] * 3, 3, "Prewitt 1970", "slope to the right")
-PREWITT_Y = _turned(PREWITT_X, "prewitt_y", "slope downwards")
+_PREWITT_X = add_kernel("prewitt_x", "-1 0 1; " * 3, 3, "Prewitt 1970", "slope to the right")
+_PREWITT_Y = _turn(_PREWITT_X, "prewitt_y", "slope downwards")
 
 # Scharr, "Optimal Operators in Digital Image Processing", 2000: better rotational symmetry.
-SCHARR_X = _kernel(
-    "scharr_x",
-    [[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]],
-    16,
-    "Scharr 2000",
-    "slope to the right, most even in all directions",
-)
-SCHARR_Y = _turned(SCHARR_X, "scharr_y", "slope downwards, most even in all directions")
+_EVEN = "most even in all directions"
+_SCHARR = "-3 0 3; -10 0 10; -3 0 3"
+_SCHARR_X = add_kernel("scharr_x", _SCHARR, 16, "Scharr 2000", f"slope to the right, {_EVEN}")
+_SCHARR_Y = _turn(_SCHARR_X, "scharr_y", f"slope downwards, {_EVEN}")
 
 # Roberts, "Machine Perception of Three-Dimensional Solids", 1963: the smallest edge kernels.
-ROBERTS_X = _kernel("roberts_x", [[1, 0], [0, -1]], 1, "Roberts 1963", "slope on one diagonal")
-ROBERTS_Y = _kernel(
-    "roberts_y", [[0, 1], [-1, 0]], 1, "Roberts 1963", "slope on the other diagonal"
-)
+_ROBERTS_X = add_kernel("roberts_x", "1 0; 0 -1", 1, "Roberts 1963", "slope on one diagonal")
+_ROBERTS_Y = add_kernel("roberts_y", "0 1; -1 0", 1, "Roberts 1963", "slope on the other diagonal")
 
 # Kirsch, "Computer Determination of the Constituent Structure of Biological Images", 1971:
 # the ring 5 5 5 -3 -3 -3 -3 -3 around a centre of 0, turned by 45 degrees at a time.
 _RING = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))  # clockwise from NW
-_KIRSCH_POINTS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
-
-
-def _kirsch(turn: int) -> NamedKernel:
-    weights = np.zeros((3, 3), dtype=np.int64)
-    for place, (row, column) in enumerate(_RING):
-        weights[row, column] = 5 if (place - turn) % 8 < 3 else -3
-    point = _KIRSCH_POINTS[turn]
-    return _kernel(
-        f"kirsch_{point}", weights, 15, "Kirsch 1971", f"brighter towards {point.upper()}"
-    )
-
-
-_KIRSCH = tuple(_kirsch(turn) for turn in range(8))
+_KIRSCH = []
+for _turns, _point in enumerate(("n", "ne", "e", "se", "s", "sw", "w", "nw")):
+    _weights = np.zeros((3, 3))
+    for _place, _cell in enumerate(_RING):
+        _weights[_cell] = 5 if (_place - _turns) % 8 < 3 else -3
+    _brighter = f"brighter towards {_point.upper()}"
+    _KIRSCH.append(add_kernel(f"kirsch_{_point}", _weights, 15, "Kirsch 1971", _brighter))
 
 # A straight move during the exposure, from the upper left to the lower right.
-MOTION_BLUR = _kernel(
-    "motion_blur", np.eye(9), 9, "definition: mean along a line", "streaks along the diagonal"
-)
+_LINE = "definition: mean along a line"
+add_kernel("motion_blur", np.eye(9), 9, _LINE, "streaks along the diagonal")
 
-_MAGNITUDES = tuple(
-    NamedFilter(name, pair, "magnitude", pair[0].source, "strength of edges in every direction")
-    for name, pair in {
-        "sobel": (SOBEL_X, SOBEL_Y),
-        "prewitt": (PREWITT_X, PREWITT_Y),
-        "scharr": (SCHARR_X, SCHARR_Y),
-        "roberts": (ROBERTS_X, ROBERTS_Y),
-    }.items()
-)
-KIRSCH = NamedFilter(
-    "kirsch", _KIRSCH, "max", "Kirsch 1971", "strongest edge of eight compass directions"
-)
-
-_ALL: tuple[Filter, ...] = (
-    IDENTITY,
-    VERTICAL_EDGE,
-    HORIZONTAL_EDGE,
-    BLUR,
-    *_BOXES,
-    *_GAUSSIANS,
-    SHARPEN,
-    UNSHARP,
-    EMBOSS,
-    OUTLINE,
-    LAPLACIAN,
-    LAPLACIAN8,
-    LOG,
-    SOBEL_X,
-    SOBEL_Y,
-    PREWITT_X,
-    PREWITT_Y,
-    SCHARR_X,
-    SCHARR_Y,
-    ROBERTS_X,
-    ROBERTS_Y,
-    *_KIRSCH,
-    MOTION_BLUR,
-    *_MAGNITUDES,
-    KIRSCH,
-)
-
-FILTERS: Mapping[str, Filter] = MappingProxyType({each.name: each for each in _ALL})
+# Filters of several kernels.
+_STRENGTH = "strength of edges in every direction"
+_combine("sobel", (_SOBEL_X, _SOBEL_Y), "magnitude", _STRENGTH)
+_combine("prewitt", (_PREWITT_X, _PREWITT_Y), "magnitude", _STRENGTH)
+_combine("scharr", (_SCHARR_X, _SCHARR_Y), "magnitude", _STRENGTH)
+_combine("roberts", (_ROBERTS_X, _ROBERTS_Y), "magnitude", _STRENGTH)
+_combine("kirsch", _KIRSCH, "max", "strongest edge of eight compass directions")
 
 
-def get_filter(name: str) -> Filter:
+def get_filter(name: str) -> Kernel:
     """Return the named filter.
 
     Raises

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +30,24 @@ def bar(part: float, width: int = BAR, *, ascii_only: bool = False) -> str:
     eighths = round(part * width * 8)
     last = _EIGHTHS[eighths % 8].strip()
     return "█" * (eighths // 8) + last
+
+
+def show_prediction(
+    console: Console,
+    path: str,
+    label: str,
+    top: Sequence[tuple[str, float]],
+    warnings: Sequence[str],
+    seen: NDArray[np.uint8] | None,
+) -> None:
+    """Draw one prediction with what the network was shown, or print a line where that is None."""
+    if seen is None:
+        line = prediction_line(path, label, top[0][1], warnings, 8)
+        console.print(line, soft_wrap=True)
+        return
+    ascii_only = console.options.ascii_only
+    console.print(prediction_block(path, seen, label, top, warnings, ascii_only=ascii_only))
+    console.print()
 
 
 def prediction_block(

@@ -1,20 +1,69 @@
-"""How far a batch is: one bar on a terminal, a plain line every tenth elsewhere."""
+"""How far a batch is: one bar on a terminal, a plain line now and then elsewhere."""
 
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from cnncli.show.console import notice, result, stderr_console
 
+_SECONDS = 3.0  # between two plain lines
+
+
+class Progress:
+    """Counts inputs and shows nothing of it: of one input, or where the user wants quiet."""
+
+    def print(self, line: str) -> None:
+        """Print a line of result."""
+        result(line)
+
+    def advance(self) -> None:
+        """Tell that one more input is done."""
+
+
+class _Lines(Progress):
+    """A plain line every tenth, but none that would follow the last one at once."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self._total, self._what, self._done = total, what, 0
+        self._told = time.monotonic()
+
+    def advance(self) -> None:
+        self._done += 1
+        tenth = self._done * 10 // self._total > (self._done - 1) * 10 // self._total
+        waited = time.monotonic() - self._told >= _SECONDS
+        if self._done == self._total or (tenth and waited):
+            self._told = time.monotonic()
+            share = self._done * 100 // self._total
+            notice(f"{self._what}: {self._done} of {self._total} ({share} %)")
+
+
+class _Bar(Progress):
+    """A bar of Rich's on stderr; where stdout is the same screen, lines go above it."""
+
+    def __init__(self, bar: Any, task: Any) -> None:
+        self._bar, self._task = bar, task
+        self._shared = sys.stdout.isatty()
+
+    def print(self, line: str) -> None:
+        if self._shared:
+            self._bar.console.print(line, markup=False, soft_wrap=True)
+        else:
+            result(line)
+
+    def advance(self) -> None:
+        self._bar.advance(self._task)
+
 
 @contextmanager
-def batch_progress(total: int, what: str, *, quiet: bool) -> Iterator[Callable[[str | None], None]]:
+def batch_progress(total: int, what: str, *, quiet: bool) -> Iterator[Progress]:
     """Show the progress of a batch on stderr.
 
     Parameters
     ----------
     total
-        Number of inputs; one alone shows nothing.
+        Number of inputs; one alone, or none, shows nothing.
     what
         What is being done, such as ``"filtering"``.
     quiet
@@ -22,55 +71,21 @@ def batch_progress(total: int, what: str, *, quiet: bool) -> Iterator[Callable[[
 
     Yields
     ------
-    callable
-        To be called once an input, with a line of result for stdout or None.
+    Progress
+        To be told of each line of result, and of each input that is done.
     """
-    if total == 1 or quiet:
-        yield _result_only
-    elif sys.stderr.isatty():
-        yield from _bar(total, what)
+    if total <= 1 or quiet:
+        yield Progress()
+    elif not sys.stderr.isatty():
+        yield _Lines(total, what)
     else:
-        yield from _lines(total, what)
+        from rich import progress
 
-
-def _result_only(line: str | None) -> None:
-    if line is not None:
-        result(line)
-
-
-def _bar(total: int, what: str) -> Iterator[Callable[[str | None], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=stderr_console(), transient=True)
-    shared = sys.stdout.isatty()  # both streams on one screen: lines go above the bar
-
-    def advance(line: str | None) -> None:
-        if line is not None and shared:
-            bar.console.print(line, markup=False, soft_wrap=True)
-        else:
-            _result_only(line)
-        bar.advance(task)
-
-    with bar:
-        task = bar.add_task(what, total=total)
-        yield advance
-
-
-def _lines(total: int, what: str) -> Iterator[Callable[[str | None], None]]:
-    done = 0
-
-    def advance(line: str | None) -> None:
-        nonlocal done
-        _result_only(line)
-        done += 1
-        if done == total or done * 10 // total > (done - 1) * 10 // total:
-            notice(f"{what}: {done} of {total} ({done * 100 // total} %)")
-
-    yield advance
+        columns = (
+            progress.TextColumn(what),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        with progress.Progress(*columns, console=stderr_console(), transient=True) as bar:
+            yield _Bar(bar, bar.add_task(what, total=total))

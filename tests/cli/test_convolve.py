@@ -1,6 +1,8 @@
 """``cnncli convolve``, run as a user runs it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -155,8 +157,8 @@ BAD_INPUTS = [
     (["photo.png", "-f", "blur", "--stride", "9" * 30], 2, "give whole numbers from 1 to 1000000"),
     (["photo.png", "-f", "blur", "--dilation", "1x9999"], 1, "the width is 16; use at most 2048"),
     (["photo.png", "-f", "blur", "--border", "mirror"], 2, "here it is called reflect"),
-    (["photo.png", "-f", "blur", "--range", "wrap"], 2, "range 'wrap' is unknown; use one of auto"),
-    (["photo.png", "-f", "blur", "--op", "add"], 2, "op 'add' is unknown; use correlate"),
+    (["photo.png", "-f", "blur", "--range", "wrap"], 2, "'--range': 'wrap' is not one of 'auto'"),
+    (["photo.png", "-f", "blur", "--op", "add"], 2, "'--op': 'add' is not one of 'correlate'"),
     (["photo.png", "-f", "sobel_x", "--scale", "sum"], 2, "cannot be scaled by its sum"),
     (["photo.png", "-f", "blur", "--bias", "x"], 2, "'--bias': Input should be a valid number"),
     (["photo.png", "-f", "blur", "--bias", "nan"], 2, "bias is nan; give a finite number"),
@@ -328,3 +330,24 @@ def test_a_learned_layer_becomes_a_sheet(cli: CliRunner, photo: Path) -> None:
     sheet = pixels(Path(record["output"]))
     assert sheet.shape == (record["height"], record["width"], 3)
     assert (sheet == PIXELS[0, 0]).all(axis=2).any()  # the picture itself comes first
+
+
+def test_a_learned_kernel_reads_its_file_once(photo: Path, tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+from cnncli.cli import main
+try:
+    main(sys.argv[2:])
+except SystemExit as end:
+    assert not end.code
+print(sum(Path(path).name == Path(sys.argv[1]).name for path in opened))
+"""
+    weights = str(shipped_weights())
+    command = ["convolve", str(photo), "-f", f"{weights}:conv1:3", "-o", str(tmp_path / "o.png")]
+    run = subprocess.run(
+        [sys.executable, "-c", code, weights, *command], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines()[-1] == "1"

@@ -3,14 +3,19 @@
 import csv
 import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cnncli.checkpoint import read_checkpoint, write_checkpoint
+from cnncli.config import ModelConfig
 from cnncli.resources import sample_image, shipped_weights
 from tests.cli.conftest import pixels
+from tests.cli.test_summary import random_checkpoint
 from tests.conftest import CliRunner
 from tests.nn.test_datasets import write_idx
 
@@ -126,3 +131,55 @@ def test_the_shipped_weights_on_mnist(cli: CliRunner, mnist_folder: Path) -> Non
     assert record["n"] == 10_000
     assert record["accuracy"] >= 0.99
     assert record["ece"] <= 0.005
+
+
+def test_the_report_shows_the_figures_of_json(
+    cli: CliRunner, labelled: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "w.safetensors").write_bytes(shipped_weights().read_bytes())
+    (tmp_path / "w.history.csv").write_text(
+        "epoch,train_loss,val_loss,train_accuracy,val_accuracy\n1,0.9,0.8,0.7,0.75\n"
+        "2,0.5,0.4,0.8,0.85\n"
+    )
+    done = cli(
+        "evaluate", "-w", "w.safetensors", "--data", labelled, "--json", "--report", "r.html"
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    page = (tmp_path / "r.html").read_text("utf-8")
+    figures = re.findall(r"<dd>(.*?)<small>(.*?)</small>", page)
+    low, high = (f"{100 * bound:.2f}" for bound in record["interval"])
+    assert figures[0] == (f"{100 * record['accuracy']:.2f} %", f"95 %: {low} to {high} %")
+    assert figures[1] == ("1", "of 13")
+    assert figures[2][0] == f"{record['loss']:.4f}"
+    assert figures[3][0] == f"{record['ece']:.4f}"
+    confusion = re.search(r'<table class="confusion">.*?</table>', page, re.DOTALL)
+    assert confusion is not None
+    rows = re.findall(r'<td class="\w+"[^>]*>([\d·]+)</td>', confusion[0])
+    assert [int(cell.replace("·", "0")) for cell in rows] == np.ravel(record["confusion"]).tolist()
+    for row in record["per_class"]:
+        cells = [row["recall"], row["precision"], row["f1"]]
+        for cell in cells:
+            assert "data-value=" in page
+            assert cell is None or f'data-value="{cell}"' in page
+    assert "training ends at 0.5, validation at 0.4" in page
+    assert page.count("taken for <b>") == 1
+    assert "evaluate -w w.safetensors" in page
+    assert not re.search(r"(src|href)=.(?!data:)", page)
+
+
+def test_names_of_classes_are_text_in_the_report(cli: CliRunner, tmp_path: Path) -> None:
+    config = ModelConfig("simple", 1, 8, 8, 2)
+    random_checkpoint(tmp_path / "w.safetensors", config, data="<b>bold</b>")
+    checkpoint = read_checkpoint(tmp_path / "w.safetensors")
+    names = ("<script>alert(1)<", "b")
+    write_checkpoint(tmp_path / "w.safetensors", replace(checkpoint, classes=names))
+    for name in names:
+        (tmp_path / "d" / name).mkdir(parents=True)
+        Image.new("L", (8, 8), 90).save(tmp_path / "d" / name / "a.png")
+    done = cli("evaluate", "-w", "w.safetensors", "--data", "d", "--report", "r.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "&lt;script&gt;alert(1)" in page
+    assert page.count("<script") == 1
+    assert "<b>bold" not in page

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnncli.ops import FILTERS, get_filter
-from cnncli.ops.kernels import NamedKernel
+from cnncli.ops import FILTERS, Kernel, get_filter
 from cnncli.resources import shipped_weights
 from tests.conftest import CliRunner
 
@@ -93,8 +92,8 @@ def test_a_sheet_of_all_filters_on_a_picture(
     assert (pixels == red[0, 0]).all(axis=2).sum() == (1 + kept) * tile
 
 
-def keeps_brightness(each: object) -> bool:
-    return isinstance(each, NamedKernel) and each.weights.sum() == each.scale
+def keeps_brightness(each: Kernel) -> bool:
+    return not each.partners and each.weights.sum() == each.scale
 
 
 def test_learned_kernels_beside_the_named_ones(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,7 +71,7 @@ def test_json(cli: CliRunner, photo: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["none.png"], 1, "none.png: no such file"),
-        (["photo.png", "--mode", "mean"], 2, "mode 'mean' is unknown; use one of max, avg"),
+        (["photo.png", "--mode", "mean"], 2, "'mean' is not one of 'max', 'avg'"),
         (["photo.png", "--size", "0"], 2, "size is '0'"),
         (["photo.png", "--size", "9" * 30], 2, "give whole numbers from 1 to 1000000"),
         (["photo.png", "--size", "9", "--edge", "drop"], 1, "does not fit"),

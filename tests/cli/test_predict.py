@@ -204,8 +204,8 @@ def test_some_bad_inputs_are_named_and_exit_3(cli: CliRunner, bad_files: dict[st
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--preprocess", "magic"], 2, "'magic' is unknown; use one of auto, digit, resize, none"),
-        (["--engine", "onnx"], 2, "'onnx' is unknown"),
+        (["--preprocess", "magic"], 2, "'magic' is not one of 'auto', 'digit', 'resize', 'none'"),
+        (["--engine", "onnx"], 2, "'onnx' is not one of 'auto'"),
         (["--csv", "--json"], 2, "exclude each other"),
         (["--top", "0"], 2, "--top"),
         (["--min-confidence", "2"], 2, "--min-confidence"),

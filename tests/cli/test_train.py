@@ -1,6 +1,7 @@
 """``cnncli train`` run for real, on few pictures."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from cnncli.checkpoint import read_checkpoint
-from cnncli.config import FINE_TUNING_LR, IMAGENET_MEAN, ModelConfig
+from cnncli.config import IMAGENET_MEAN, ModelConfig
 from cnncli.images import Picture, write_picture
 from cnncli.nn.networks import build_network
 from tests.conftest import CliRunner
@@ -18,7 +19,7 @@ TINY = ("--data", "digits", "--limit", "200", "--epochs", "1")
 
 
 def test_a_run_shows_the_network_and_leaves_four_things(cli: CliRunner, tmp_path: Path) -> None:
-    run = cli("train", *TINY)
+    run = cli("train", *TINY, "--report", "report.html")
     assert run.returncode == 0, run.stderr
     assert "206,922" in run.stderr
     assert "epoch 1/1, train loss" in run.stderr
@@ -30,6 +31,9 @@ def test_a_run_shows_the_network_and_leaves_four_things(cli: CliRunner, tmp_path
     assert saved.card["test"]["pictures"] == 359
     assert (tmp_path / "weights" / "last.history.csv").read_text().count("\n") == 2
     assert (tmp_path / "weights" / "last.curves.png").read_bytes().startswith(b"\x89PNG")
+    report = (tmp_path / "report.html").read_text("utf-8")
+    assert f"simple on digits: {saved.card['test']['accuracy']:.2%}" in report
+    assert "How it was trained" in report
 
 
 def test_json_events_and_another_place(cli: CliRunner, tmp_path: Path) -> None:
@@ -65,7 +69,7 @@ def test_a_dry_run_calls_no_class_rare_that_one_batch_has_few_of(cli: CliRunner)
 
 def test_a_folder_of_pictures(cli: CliRunner, tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "pictures", {"train": 8, "test": 3})
-    run = cli("train", "--data", folder, "--epochs", "2", "--json")
+    run = cli("train", "--data", folder, "--model", "simple", "--epochs", "2", "--json")
     assert run.returncode == 0, run.stderr
     saved = read_checkpoint(tmp_path / "weights" / "last.safetensors")
     assert saved.classes == ("bright10", "dark2")
@@ -99,12 +103,46 @@ def test_torchvisions_networks_learn_from_imagenets_weights(cli: CliRunner, tmp_
     saved = read_checkpoint(tmp_path / "weights" / "last.safetensors")
     assert saved.preprocessing.mean == IMAGENET_MEAN
     assert saved.card["started_from"] == "ImageNet weights of mobilenet_v3_small"
-    assert saved.card["recipe"]["lr"] == FINE_TUNING_LR
+    assert saved.card["recipe"]["lr"] == 1e-3
     assert saved.card["training_pictures"] == 32
     picture = folder / "test" / "above" / "0.png"
     answer = cli("predict", picture, "--json")  # where the hub is not named: nothing is fetched
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["label"] in ("above", "below")
+
+
+def test_drawn_digits_beside_those_of_a_data_set(cli: CliRunner, tmp_path: Path) -> None:
+    out = tmp_path / "mixed.safetensors"
+    run = cli("train", *TINY, "--extra", "drawn", "--out", out)
+    assert run.returncode == 0, run.stderr
+    assert "of 2,000 held out" in run.stdout
+    card = read_checkpoint(out).card
+    digits, others = (
+        int(number) for number in re.findall(r"(\d+) (?:digits|other)", card["extra"])
+    )
+    own = card["training_pictures"] - digits - others
+    assert (digits, others) == (round(0.5 * own), round(0.1 * own))
+    assert own + card["validation_pictures"] in range(199, 203)  # --limit, by class
+    assert card["test"]["pictures"] == 359  # of the data set alone
+    assert card["drawn"]["pictures"] == 2000
+    other = cli("train", "--resume", "--out", out, "--seed", "1")
+    assert other.returncode == 2
+    assert "--seed 0, not 1" in other.stderr
+    # From those weights on, instead of from random ones.
+    onward = cli("train", *TINY, "--start", out, "--lr", "1e-9", "--out", tmp_path / "onward")
+    assert onward.returncode == 0, onward.stderr
+    before, after = (read_checkpoint(path).tensors for path in (out, tmp_path / "onward"))
+    assert all(np.allclose(before[name], after[name], atol=1e-4) for name in before)
+    deep = cli("train", *TINY, "--start", out, "--model", "deep")
+    assert deep.returncode == 2
+    assert "has a network of another kind" in deep.stderr
+
+
+def test_drawn_digits_fit_digits_only(cli: CliRunner, tmp_path: Path) -> None:
+    picture_folder(tmp_path / "pictures", {"train": 8})
+    run = cli("train", "--data", "pictures", "--extra", "drawn")
+    assert run.returncode == 2
+    assert "--extra drawn has the digits 0 to 9 in 28x28 pixels" in run.stderr
 
 
 def test_a_folder_of_idx_files(cli: CliRunner, tmp_path: Path) -> None:

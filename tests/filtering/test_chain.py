@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cnncli.filtering.chain import apply_filters
-from cnncli.filtering.settings import Settings, Step, chain_range
+from cnncli.filtering.settings import Settings, chain_range
 from cnncli.images import Picture
-from cnncli.ops import get_filter
+from cnncli.ops import Kernel, get_filter, parse_border
 
 RNG = np.random.default_rng(3)
-BLUR, EDGE = Step("blur", get_filter("blur")), Step("edge", get_filter("vertical_edge"))
-SOBEL, GAUSS = Step("sobel", get_filter("sobel")), Step("gauss", get_filter("gaussian5"))
+BLUR, EDGE = get_filter("blur"), get_filter("vertical_edge")
+SOBEL, GAUSS = get_filter("sobel"), get_filter("gaussian5")
 PLAIN = Settings()
 
 
@@ -91,7 +91,7 @@ def test_signs_survive_between_the_filters_of_a_chain() -> None:
         ((SOBEL, EDGE), "abs"),
     ],
 )
-def test_auto_looks_at_the_whole_chain(steps: tuple[Step, ...], mode: str) -> None:
+def test_auto_looks_at_the_whole_chain(steps: tuple[Kernel, ...], mode: str) -> None:
     assert chain_range("auto", steps)[0] == mode
 
 
@@ -148,8 +148,8 @@ def test_windows_that_are_opaque_give_the_plain_result(
 ) -> None:
     alpha = np.full(pixels.shape, 255, np.uint8)
     alpha[0, 0] = 0
-    asked = replace(PLAIN, border=border, range="raw")
-    step = Step(name, get_filter(name))
+    asked = replace(PLAIN, border=parse_border(border), range="raw")
+    step = get_filter(name)
     plain = apply_filters(Picture(pixels), (step,), asked).picture.pixels
     seen = apply_filters(Picture(pixels, alpha), (step,), asked).picture.pixels
     away = (slice(3, -2), slice(3, -2))  # windows here do not reach the hole, even wrapped
@@ -170,8 +170,10 @@ def test_wholly_opaque_is_filtered_exactly_as_without_alpha() -> None:
 @pytest.mark.parametrize("border", ["reflect", "valid", "wrap"])
 def test_a_stride_beyond_the_end_leaves_the_first_window_and_costs_nothing(border: str) -> None:
     pixels = RNG.integers(0, 256, (6, 8, 3), np.uint8)
-    far = replace(PLAIN, border=border, stride="1000000")  # as wide a tile would take 9 GB
-    near = replace(PLAIN, border=border)
+    far = replace(
+        PLAIN, border=parse_border(border), stride=(10**6, 10**6)
+    )  # as wide a tile would take 9 GB
+    near = replace(PLAIN, border=parse_border(border))
     for alpha in (None, RNG.integers(0, 256, (6, 8), np.uint8)):
         picture = Picture(pixels, alpha)
         done = apply_filters(picture, (BLUR,), far).picture
@@ -183,17 +185,18 @@ def test_a_stride_beyond_the_end_leaves_the_first_window_and_costs_nothing(borde
 @pytest.mark.parametrize(
     ("border", "stride", "expected"),
     [
-        ("reflect", "2", np.s_[::2, ::2]),
-        ("valid", "1", np.s_[1:-1, 1:-1]),
-        ("valid", "2x3", np.s_[1:-1:2, 1:-1:3]),
+        ("reflect", (2, 2), np.s_[::2, ::2]),
+        ("valid", (1, 1), np.s_[1:-1, 1:-1]),
+        ("valid", (2, 3), np.s_[1:-1:2, 1:-1:3]),
     ],
 )
 def test_alpha_is_sampled_at_the_anchors(
-    border: str, stride: str, expected: tuple[slice, slice]
+    border: str, stride: tuple[int, int], expected: tuple[slice, slice]
 ) -> None:
     alpha = RNG.integers(0, 256, (7, 9), np.uint8)
     picture = Picture(RNG.integers(0, 256, (7, 9), np.uint8), alpha)
-    done = apply_filters(picture, (EDGE,), replace(PLAIN, border=border, stride=stride)).picture
+    asked = replace(PLAIN, border=parse_border(border), stride=stride)
+    done = apply_filters(picture, (EDGE,), asked).picture
     assert done.alpha is not None
     assert (done.alpha == alpha[expected]).all()
     assert done.pixels.shape == done.alpha.shape

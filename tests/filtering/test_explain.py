@@ -10,15 +10,16 @@ import pytest
 from cnncli.errors import UsageError
 from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.explain import ChannelSum, Explanation, explain_pixel
-from cnncli.filtering.settings import Settings, Step
+from cnncli.filtering.settings import Settings
 from cnncli.images import Picture
-from cnncli.ops import get_filter
+from cnncli.ops import Border, Kernel, get_filter, parse_border
+from cnncli.ops.borders import BORDERS
 
 RNG = np.random.default_rng(11)
 GREY = Picture(RNG.integers(0, 256, (9, 11), np.uint8))
 COLOUR = Picture(RNG.integers(0, 256, (9, 11, 3), np.uint8), mode="RGB")
 CLEAR = replace(COLOUR, alpha=RNG.integers(0, 3, (9, 11), np.uint8) * 127, mode="RGBA")
-KERNEL = Step("kernel", np.array([[1, -2, 3], [0, 5, -1]]))
+KERNEL = Kernel.of(np.array([[1, -2, 3], [0, 5, -1]]))
 
 
 def recomputed(explanation: Explanation, channel: ChannelSum) -> float:
@@ -52,11 +53,12 @@ def to_pixel(explanation: Explanation, value: float) -> float:
 
 
 CASES: list[dict[str, Any]] = [
-    *[{"border": b} for b in ("reflect", "symmetric", "edge", "wrap", "constant:77", "valid")],
+    *[{"border": parse_border(b)} for b in (*BORDERS, "constant:77")],
     *[{"range": r} for r in ("auto", "clip", "abs", "offset", "minmax", "raw")],
-    *[{"stride": "2"}, {"stride": "2x3"}, {"dilation": "2"}, {"dilation": "1x2", "stride": "3"}],
+    *[{"stride": (2, 2)}, {"stride": (2, 3)}, {"dilation": (2, 2)}],
+    {"dilation": (1, 2), "stride": (3, 3)},
     *[{"op": "convolve"}, {"scale": "7", "bias": 3.0}, {"scale": "sum"}],
-    {"border": "valid", "dilation": "2", "op": "convolve", "stride": "2"},
+    {"border": Border("valid"), "dilation": (2, 2), "op": "convolve", "stride": (2, 2)},
 ]
 
 
@@ -80,16 +82,16 @@ def test_every_pixel_follows_from_its_explanation(case: dict[str, Any], picture:
 
 @pytest.mark.parametrize("name", ["sobel", "kirsch", "roberts"])
 def test_filters_of_several_kernels(name: str) -> None:
-    step = Step(name, get_filter(name))
+    step = get_filter(name)
     explanation = explain_pixel(COLOUR, (step,), Settings(), 4, 0)
     done = apply_filters(COLOUR, (step,), Settings()).picture.pixels
-    assert len(explanation.channels[0].sums) == len(step.parts())
+    assert len(explanation.channels[0].sums) == len(step.parts)
     for channel, pixel in zip(explanation.channels, done[0, 4], strict=True):
         assert to_pixel(explanation, recomputed(explanation, channel)) == pixel == channel.pixel
 
 
 def test_the_window_of_a_chain_is_the_unrounded_result_before() -> None:
-    steps = (Step("blur", get_filter("blur")), Step("edge", get_filter("vertical_edge")))
+    steps = (get_filter("blur"), get_filter("vertical_edge"))
     explanation = explain_pixel(GREY, steps, Settings(), 5, 5)
     assert explanation.before == ["blur"]
     blurred = apply_filters(GREY, steps[:1], Settings(range="raw")).picture.pixels
@@ -97,15 +99,15 @@ def test_the_window_of_a_chain_is_the_unrounded_result_before() -> None:
 
 
 def test_outside_is_marked() -> None:
-    explanation = explain_pixel(GREY, (Step("blur", get_filter("blur")),), Settings(), 0, 0)
+    explanation = explain_pixel(GREY, (get_filter("blur"),), Settings(), 0, 0)
     assert explanation.outside == [[True] * 3, [True, False, False], [True, False, False]]
-    inside = explain_pixel(GREY, (Step("blur", get_filter("blur")),), Settings(), 3, 3)
+    inside = explain_pixel(GREY, (get_filter("blur"),), Settings(), 3, 3)
     assert not np.any(inside.outside)
 
 
 def test_a_constant_border_shows_its_value() -> None:
-    settings = Settings(border="constant:9")
-    explanation = explain_pixel(GREY, (Step("blur", get_filter("blur")),), settings, 0, 0)
+    settings = Settings(border=parse_border("constant:9"))
+    explanation = explain_pixel(GREY, (get_filter("blur"),), settings, 0, 0)
     assert explanation.channels[0].sums[0].window[0] == [9, 9, 9]
 
 

@@ -37,8 +37,14 @@ def value_of(mode: str, window: list[list[float]], opacity: list[list[float]] | 
 
 CASES: list[dict[str, Any]] = [
     *[{"mode": mode} for mode in ("max", "avg", "min", "median", "l2", "sum")],
-    *[{"mode": "avg", "size": "3x2", "stride": "2"}, {"mode": "avg", "edge": "drop", "size": "4"}],
-    *[{"mode": "avg", "edge": "pad", "size": "3", "padding": "1"}, {"mode": "avg", "whole": True}],
+    *[
+        {"mode": "avg", "size": (3, 2), "stride": (2, 2)},
+        {"mode": "avg", "edge": "drop", "size": (4, 4)},
+    ],
+    *[
+        {"mode": "avg", "edge": "pad", "size": (3, 3), "padding": (1, 1)},
+        {"mode": "avg", "whole": True},
+    ],
     *[{"mode": "avg", "range": "raw"}, {"mode": "sum", "range": "minmax"}],
 ]
 
@@ -66,7 +72,7 @@ def test_every_pixel_follows_from_its_explanation(case: dict[str, Any], picture:
 
 
 def test_where_the_window_lies() -> None:
-    explanation = explain_pooled(GREY, PoolSettings(size="3", stride="2"), 4, 3)
+    explanation = explain_pooled(GREY, PoolSettings(size=(3, 3), stride=(2, 2)), 4, 3)
     assert (explanation.left, explanation.top, explanation.count) == (8, 6, 9)
     assert explanation.channels[0].window == GREY.pixels[6:9, 8:11].tolist()
 

@@ -11,7 +11,7 @@ from torch.hub import load_state_dict_from_url
 from cnncli.config import IMAGENET_MEAN, ModelConfig, Preprocessing
 from cnncli.errors import DataError, UsageError
 from cnncli.nn.networks import build_network, pretrained_state
-from cnncli.nn.pretrained import as_imagenet, start_from
+from cnncli.nn.pretrained import as_trained, start_from
 from tests.networks import TORCHVISIONS
 
 LAST = {"resnet18": "fc.", "mobilenet_v3_small": "classifier.3."}
@@ -87,8 +87,10 @@ def test_a_grey_picture_is_one_of_three_equal_channels(name: str) -> None:
 
 def test_colours_are_imagenets_and_grey_is_the_datas_own() -> None:
     half = (0.5,) * 3
-    assert as_imagenet(Preprocessing("resize", 32, 32, 3, half, half)).mean == IMAGENET_MEAN
-    assert as_imagenet(Preprocessing()) == Preprocessing()
+    assert (
+        as_trained(Preprocessing("resize", 32, 32, 3, half, half), "resnet18").mean == IMAGENET_MEAN
+    )
+    assert as_trained(Preprocessing(), "resnet18") == Preprocessing()
 
 
 def test_another_hash_is_no_download(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:

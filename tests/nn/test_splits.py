@@ -51,8 +51,8 @@ def test_limit_takes_the_first() -> None:
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [([0, 0], "of 1 class; a classifier needs two"), ([0, 0, 1], "class with a single picture")],
+    [([0, 0], "of 1 class; a classifier needs two"), ([0, 0, 1], "only one picture of dog")],
 )
 def test_data_that_teaches_nothing_is_refused(labels: list[int], message: str) -> None:
     with pytest.raises(DataError, match=f"here .*{message}"):
-        require_classes(make(labels), "here")
+        require_classes(make(labels), "here", ("cat", "dog"))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cnncli.errors import KernelError
-from cnncli.ops import correlate2d
-from cnncli.ops.dtypes import as_kernel, response_range, result_dtype
+from cnncli.ops import Kernel, correlate2d
+from cnncli.ops.dtypes import as_kernel
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_fraction_outside_makes_floats():
 
 
 def test_large_weights_widen_to_64_bits():
-    assert result_dtype(np.ones((1, 1), np.uint8), np.array([[2**23]])) == np.int32
-    assert result_dtype(np.ones((1, 1), np.uint8), np.array([[2**24]])) == np.int64
+    assert correlate2d(np.ones((1, 1), np.uint8), [[2**23]]).dtype == np.int32
+    assert correlate2d(np.ones((1, 1), np.uint8), [[2**24]]).dtype == np.int64
 
 
 def test_bounds_are_reached():
     kernel = np.array([[3, -5, 0, 2]])
-    low, high = response_range(kernel, -7, 11)
+    low, high = Kernel.of(kernel).bounds(-7, 11)
     least = np.where(kernel > 0, -7, 11)
     largest = np.where(kernel > 0, 11, -7)
     assert (low, high) == ((kernel * least).sum(), (kernel * largest).sum())

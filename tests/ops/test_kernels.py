@@ -5,20 +5,22 @@ import pytest
 import scipy.ndimage
 
 from cnncli.errors import KernelError
-from cnncli.ops import FILTERS, NamedFilter, NamedKernel, correlate2d, filter_image, get_filter
+from cnncli.ops import FILTERS, Kernel, correlate2d, filter_image, get_filter
+from cnncli.ops.kernels import add_kernel
 
 PROMISED = """identity vertical_edge horizontal_edge blur box3 box5 box7 gaussian3 gaussian5
 gaussian7 sharpen unsharp emboss outline laplacian laplacian8 log sobel_x sobel_y prewitt_x
 prewitt_y scharr_x scharr_y roberts_x roberts_y kirsch motion_blur sobel prewitt scharr""".split()  # noqa: SIM905 (a list of strings would be four times as long)
-KERNELS = [each for each in FILTERS.values() if isinstance(each, NamedKernel)]
+KERNELS = [each for each in FILTERS.values() if not each.partners]
 
 
 def test_lesson_numbers():
-    assert np.array_equal(get_filter("vertical_edge").matrix, [[-1, 0, 1]] * 3)
+    assert np.array_equal(get_filter("vertical_edge").weights, [[-1, 0, 1]] * 3)
     assert np.array_equal(
-        get_filter("horizontal_edge").matrix, [[-1, -1, -1], [0, 0, 0], [1, 1, 1]]
+        get_filter("horizontal_edge").weights, [[-1, -1, -1], [0, 0, 0], [1, 1, 1]]
     )
-    assert np.array_equal(get_filter("blur").matrix, np.ones((3, 3)) / 9)
+    assert np.array_equal(get_filter("blur").weights, np.ones((3, 3)))
+    assert get_filter("blur").scale == 9
 
 
 @pytest.mark.parametrize("name", PROMISED)
@@ -42,8 +44,8 @@ def test_constants_cannot_be_changed(kernel):
 
 def test_kirsch_turns_through_eight_directions():
     kirsch = get_filter("kirsch")
-    assert isinstance(kirsch, NamedFilter)
-    assert len({each.weights.tobytes() for each in kirsch.kernels}) == 8
+    assert kirsch.combine == "max"
+    assert len({each.weights.tobytes() for each in kirsch.parts}) == 8
     assert get_filter("kirsch_n").weights.tolist() == [[5, 5, 5], [-3, 0, -3], [-3, -3, -3]]
     assert get_filter("kirsch_e").weights.tolist() == [[-3, -3, 5], [-3, 0, 5], [-3, -3, 5]]
 
@@ -72,7 +74,7 @@ def test_magnitudes(name, smoothing):
 def test_kirsch_is_the_largest_of_eight():
     image = np.random.default_rng(0).integers(0, 256, (9, 8), np.uint8)
     found, _ = filter_image(image, get_filter("kirsch"), range="raw")
-    each = [correlate2d(image, k.weights, border="reflect") for k in get_filter("kirsch").kernels]
+    each = [correlate2d(image, k.weights, border="reflect") for k in get_filter("kirsch").parts]
     np.testing.assert_allclose(found, np.max(each, axis=0) / 15, rtol=1e-6)
 
 
@@ -86,3 +88,28 @@ def test_unknown_name_lists_and_guesses():
         get_filter("sobl_x")
     with pytest.raises(KernelError, match="'zzz' is unknown; known filters: identity, "):
         get_filter("zzz")
+
+
+def test_a_constant_with_fractions_is_refused():
+    with pytest.raises(KernelError, match="half has fractions; write whole numbers"):
+        add_kernel("half", [[0.5]], 1, "", "")
+    assert "half" not in FILTERS
+
+
+def test_unknown_combination_is_refused():
+    one = Kernel.of([[1]])
+    with pytest.raises(KernelError, match="combine 'mean' is unknown; use magnitude or max"):
+        Kernel(one.weights, partners=(one,), combine="mean")
+    with pytest.raises(KernelError, match="combine 'max' is unknown"):
+        Kernel(one.weights, combine="max")
+    with pytest.raises(KernelError, match="several sizes"):
+        Kernel(one.weights, partners=(Kernel.of([[1, 2]]),), combine="max")
+
+
+def test_a_kernel_is_a_value():
+    weights = np.array([[1, 2]])
+    kernel = Kernel.of(weights)
+    weights[0, 0] = 9
+    assert kernel.weights.tolist() == [[1, 2]]
+    with pytest.raises(AttributeError):
+        kernel.scale = 3

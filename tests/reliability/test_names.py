@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cnncli.batch.inputs import Inputs, expand_inputs
 from cnncli.errors import ImageReadError
 from cnncli.images import read_picture
-from cnncli.inputs import expand_inputs
 from tests.conftest import CliRunner
 from tests.reliability.hostile import encoded, image_of
 
@@ -83,7 +83,7 @@ def test_a_tilde_without_a_user_is_a_letter(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("~nobody-of-that-name").write_bytes(b"x")
-    assert expand_inputs(["~nobody-of-that-name"]) == [Path("~nobody-of-that-name")]
+    assert expand_inputs(["~nobody-of-that-name"]).names == ["~nobody-of-that-name"]
     with pytest.raises(ImageReadError, match="matches no file"):
         expand_inputs(["~nobody-of-that-name/*.png"])
 
@@ -145,8 +145,9 @@ def test_links_are_followed_and_broken_ones_named(tmp_path: Path) -> None:
 
 def test_a_picture_that_vanishes_or_changes_fails_alone(tmp_path: Path) -> None:
     """The batch has listed its files; one goes and one is cut before their turn comes."""
-    from cnncli.commands._batch import Changed, Manner, run_batch
-    from cnncli.commands._outputs import Targets
+    from cnncli.batch.outputs import OutputPaths
+    from cnncli.batch.report import BatchOptions
+    from cnncli.batch.run import Result, run_pictures
     from cnncli.errors import BatchError
     from cnncli.images import Picture
 
@@ -154,15 +155,15 @@ def test_a_picture_that_vanishes_or_changes_fails_alone(tmp_path: Path) -> None:
     for path in paths:
         image_of("L", 50, 40).save(path)
 
-    def change(picture: Picture, _: int) -> Changed:
+    def change(picture: Picture, _: int) -> Result:
         paths[2].unlink(missing_ok=True)
         paths[3].write_bytes(paths[3].read_bytes()[:100])
-        return Changed(picture)
+        return Result(picture)
 
+    inputs = Inputs([str(path) for path in paths])
+    outputs = OutputPaths(inputs, str(tmp_path / "out"), "x")
     with pytest.raises(BatchError, match="2 of 4 pictures failed"):
-        run_batch(
-            paths, Targets(paths, str(tmp_path / "out"), "x"), change, Manner("x", 1, quiet=True)
-        )
+        run_pictures(inputs, outputs, change, BatchOptions("x", 1, quiet=True))
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["0_x.png", "1_x.png"]
 
@@ -170,8 +171,9 @@ def test_a_picture_that_vanishes_or_changes_fails_alone(tmp_path: Path) -> None:
 def test_a_fault_in_one_picture_does_not_end_the_batch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from cnncli.commands._batch import Changed, Manner, run_batch
-    from cnncli.commands._outputs import Targets
+    from cnncli.batch.outputs import OutputPaths
+    from cnncli.batch.report import BatchOptions
+    from cnncli.batch.run import Result, run_pictures
     from cnncli.errors import BatchError
     from cnncli.images import Picture
 
@@ -179,17 +181,17 @@ def test_a_fault_in_one_picture_does_not_end_the_batch(
     for n, path in enumerate(paths):
         image_of("L", 5 + n, 4).save(path)
 
-    def change(picture: Picture, _: int) -> Changed:
+    def change(picture: Picture, _: int) -> Result:
         if picture.pixels.shape[1] == 5:
             raise KeyError("nobody foresaw this")
         if picture.pixels.shape[1] == 6:
             raise MemoryError
-        return Changed(picture)
+        return Result(picture)
 
+    inputs = Inputs([str(path) for path in paths])
+    outputs = OutputPaths(inputs, str(tmp_path / "out"), "x")
     with pytest.raises(BatchError, match="2 of 3"):
-        run_batch(
-            paths, Targets(paths, str(tmp_path / "out"), "x"), change, Manner("x", 1, quiet=True)
-        )
+        run_pictures(inputs, outputs, change, BatchOptions("x", 1, quiet=True))
     lines = capsys.readouterr().err.splitlines()
     assert "0.png: KeyError: 'nobody foresaw this'; this is a fault of cnncli" in lines[0]
     assert "1.png needs more memory than there is" in lines[1]

@@ -17,13 +17,13 @@ from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, ImageReadError
 from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.pooling import PoolSettings, pool_picture
-from cnncli.filtering.settings import Settings, Step
+from cnncli.filtering.settings import Settings
 from cnncli.images import read_picture, write_picture
-from cnncli.ops import get_filter
+from cnncli.ops import get_filter, parse_border
 from tests.conftest import CliRunner
 from tests.reliability.hostile import damaged, encoded, every_format, ico_with, image_of, png
 
-BLUR = (Step("blur", get_filter("blur")),)
+BLUR = (get_filter("blur"),)
 FILES = dict(every_format())
 
 
@@ -182,9 +182,11 @@ def test_what_could_run_a_program_is_no_picture(
 def test_tiny_pictures_of_every_mode_pass(size: tuple[int, int], mode: str, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     image_of(mode, *size).save(path)
-    for filters in (BLUR, (Step("gaussian7", get_filter("gaussian7")),)):
+    for filters in (BLUR, (get_filter("gaussian7"),)):
         for border in ("reflect", "symmetric", "edge", "wrap", "constant:3"):
-            done = apply_filters(read_picture(path), filters, Settings(border=border)).picture
+            done = apply_filters(
+                read_picture(path), filters, Settings(border=parse_border(border))
+            ).picture
             assert done.pixels.shape[:2] == size[::-1]
     pooled = pool_picture(read_picture(path), PoolSettings())
     assert pooled.pixels.shape[:2] == tuple((n + 1) // 2 for n in size[::-1])

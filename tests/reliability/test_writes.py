@@ -251,30 +251,32 @@ def test_output_onto_an_input_is_refused_however_it_is_called(
 
 def test_an_input_in_other_letters_is_the_same_file(tmp_path: Path) -> None:
     """A file system that ignores case shows the same file under both names; so does this one."""
-    from cnncli.commands._outputs import Targets
+    from cnncli.batch.inputs import Inputs
+    from cnncli.batch.outputs import OutputPaths
     from cnncli.errors import ImageWriteError
     from cnncli.images import read_picture
 
     image_of("L").save(tmp_path / "photo.png")
     os.link(tmp_path / "photo.png", tmp_path / "PHOTO.png")  # what samefile() sees there
-    source = tmp_path / "photo.png"
-    targets = Targets([source], str(tmp_path / "PHOTO.png"), "blur")
+    source = str(tmp_path / "photo.png")
+    outputs = OutputPaths(Inputs([source]), str(tmp_path / "PHOTO.png"), "blur")
     with pytest.raises(ImageWriteError, match="is an input"):
-        targets.path_for(source, read_picture(source))
+        outputs.path_for(source, read_picture(source))
 
 
 def test_results_that_differ_in_case_only_do_not_replace_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cnncli.commands import _outputs
+    from cnncli.batch import outputs
+    from cnncli.batch.inputs import Inputs
     from cnncli.errors import UsageError
 
-    one, two = tmp_path / "one" / "a.png", tmp_path / "two" / "A.png"
-    monkeypatch.setattr(_outputs, "IGNORES_CASE", True)  # as macOS and Windows do
+    inputs = Inputs([str(tmp_path / "one" / "a.png"), str(tmp_path / "two" / "A.png")])
+    monkeypatch.setattr(outputs, "IGNORES_CASE", True)  # as macOS and Windows do
     with pytest.raises(UsageError, match="would both become"):
-        _outputs.Targets([one, two], str(tmp_path / "out"), "blur")
-    monkeypatch.setattr(_outputs, "IGNORES_CASE", False)
-    _outputs.Targets([one, two], str(tmp_path / "out"), "blur")
+        outputs.OutputPaths(inputs, str(tmp_path / "out"), "blur")
+    monkeypatch.setattr(outputs, "IGNORES_CASE", False)
+    outputs.OutputPaths(inputs, str(tmp_path / "out"), "blur")
 
 
 def test_numbers_and_seen_pictures_do_not_replace_an_input(cli: CliRunner, tmp_path: Path) -> None:

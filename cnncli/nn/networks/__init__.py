@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cnncli.config import ModelConfig, OptimizerName
+from cnncli.config import IMAGENET_MEAN, IMAGENET_STD, ModelConfig, OptimizerName
 from cnncli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ class NetworkEntry:
         Whether the augmentation of digits gets weaker towards the last epoch.
     module
         File in this folder; by default the one with the network's name.
+    pretrained
+        Whether it always starts from weights that others trained.
+    tuning_lr
+        Highest learning rate from such weights: what they know is to be kept.
+    mean, std
+        Of red, green and blue in [0, 1], as those weights saw them.
     """
 
     purpose: str
@@ -48,6 +54,10 @@ class NetworkEntry:
     tiny: bool = False
     fades: bool = False
     module: str = ""
+    pretrained: bool = False
+    tuning_lr: float = 1e-3
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
 
 
 # Muon takes 4 % of the time of SimpleCNN's step, and gained: 63.1 % of held-out photographs instead
@@ -58,6 +68,15 @@ class NetworkEntry:
 NETWORKS = {
     "simple": NetworkEntry("the lesson's network", 4, "muon", replicas=True, tiny=True, fades=True),
     "deep": NetworkEntry("a small residual network, for accuracy", 8, replicas=True),
+    "photos": NetworkEntry(
+        "for photographs, with features trained on ImageNet",
+        64,
+        module="lite0",
+        pretrained=True,
+        tuning_lr=3e-4,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+    ),
 }
 # They halve a picture five times. From 17 pixels the last kernels are laid on 2x2 values; on one,
 # all but their middle would see nothing but the zeros around it.

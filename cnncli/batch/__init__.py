@@ -1,0 +1,1 @@
+"""Many pictures at once: inputs, outputs, the loop over them, and its report."""

@@ -1,0 +1,75 @@
+"""The page that ``evaluate --report`` and ``train --report`` write."""
+
+import csv
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.checkpoint import Checkpoint
+from cnncli.commands._weights import weights_name
+from cnncli.files import atomic_write
+from cnncli.inference.scores import score
+from cnncli.show.console import notice
+from cnncli.show.report import draw_report
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Pictures as the network takes them, uint8 (N, H, W, C), and their classes (N,)."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+def write_report(
+    path: Path,
+    checkpoint: Checkpoint,
+    weights: Path,
+    shown: Labelled,
+    probabilities: NDArray[np.float32],
+) -> None:
+    """Write what a network makes of labelled pictures as one page.
+
+    Parameters
+    ----------
+    path
+        The page.
+    checkpoint, weights
+        The network, and the file that it is from: beside it lies the history of its training.
+    shown, probabilities
+        The pictures, and ``(N, K)``.
+    """
+    from cnncli.nn.state_dict import layers_of
+
+    text = draw_report(
+        shown.name,
+        score(probabilities, shown.labels, checkpoint.classes),
+        shown.pixels,
+        shown.labels,
+        probabilities,
+        checkpoint,
+        checkpoint.layers or layers_of(checkpoint),
+        _history(weights.with_name(f"{weights.name.removesuffix('.safetensors')}.history.csv")),
+        weights_name(weights),
+        shlex.join(["cnncli", *sys.argv[1:]]),
+    )
+    with atomic_write(path) as file:
+        file.write(text.encode())
+    notice(f"wrote {path}")
+
+
+def _history(path: Path) -> list[dict[str, Any]]:
+    """Return the epochs of a run, as ``cnncli train`` writes them; none without the file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            {**{k: float(v) for k, v in row.items()}, "epoch": int(row["epoch"])}
+            for row in csv.DictReader(file)
+        ]

@@ -1,0 +1,118 @@
+"""Sums of shifted copies of a padded band: exact for integers, and the same for every banding.
+
+The band lies in one flat buffer, row after row, border included. The neighbour `i` rows down and
+`j` pixels to the right of every pixel is then one contiguous slice of that buffer, so that a tap
+costs one call for the whole band. Channels stay interleaved.
+
+All sums work in the type of the buffer. Integers may wrap on the way: addition, subtraction and
+multiplication are exact modulo 2**bits, so only the final sums have to fit the type.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnncli.ops.bands import Scratch, in_type
+from cnncli.ops.factors import Pass, smallest_factor
+from cnncli.ops.kernels import Kernel
+
+Array = npt.NDArray[Any]
+
+
+def correlate_taps(
+    padded: Array,
+    scratch: Scratch,
+    shape: tuple[int, int],
+    *,
+    kernel: Kernel,
+    steps: tuple[int, int],
+) -> Array:
+    """Return the sums of products of a band, flat, in rows as long as those of `padded`.
+
+    They may be a view of it. A column times a row takes a vertical pass, then a horizontal one;
+    anything else goes tap by tap.
+
+    Parameters
+    ----------
+    padded
+        ``(rows + halo, samples + halo)``, contiguous.
+    scratch
+        Gives memory.
+    shape
+        Rows and samples of the band.
+    kernel
+        What slides.
+    steps
+        Rows and samples between taps.
+    """
+    flat, line = padded.reshape(-1), padded.shape[1]
+    n = (shape[0] - 1) * line + shape[1]
+    down, right = steps[0] * line, steps[1]
+    if len(kernel.passes) == 1:
+        return _sums(flat, n, (down, right), kernel.passes[0], scratch)
+    column, row = kernel.passes
+    middle = _sums(flat, n + (row.size - 1) * right, (down, right), column, scratch)
+    return _sums(middle, n, (down, right), row, scratch)
+
+
+def _sums(source: Array, n: int, steps: tuple[int, int], each: Pass, scratch: Scratch) -> Array:
+    """Return `n` weighted sums, or a slice of the source where that is the sum.
+
+    Taps of equal absolute weight are added and subtracted first and multiplied once.
+    """
+    down, right = steps
+    if each.kind == "box":
+        return box_sums(source, n, down if each.down else right, each.size, scratch)
+    if each.kind == "binomial":
+        return _pairs(source, n, down if each.down else right, each.size, scratch)
+    total = scratch.empty(n, source.dtype)
+    so_far: Array | None = None
+    for weight, members in each.groups:
+        taps = [(source[i * down + j * right :][:n], sign) for i, j, sign in members]
+        if so_far is None:
+            so_far = _group_sum(taps, taps[0][1] * weight, total)
+        elif weight == 1:
+            for view, sign in taps:
+                so_far = (np.add if sign > 0 else np.subtract)(so_far, view, total)
+        else:
+            part = _group_sum(taps, weight, scratch.empty(n, source.dtype))
+            so_far = (np.add if taps[0][1] > 0 else np.subtract)(so_far, part, total)
+    if so_far is None:  # a kernel of zeros
+        total.fill(0)
+    return total if so_far is None else so_far
+
+
+def _group_sum(taps: list[tuple[Array, int]], weight: Any, out: Array) -> Array:
+    """Return taps added up, up to the sign of the first, times a weight; a lone tap as it is."""
+    (total, first), *rest = taps
+    for view, sign in rest:
+        total = (np.add if sign == first else np.subtract)(total, view, out)
+    return total if weight == 1 else np.multiply(total, in_type(weight, out.dtype), out)
+
+
+def _pairs(source: Array, n: int, step: int, k: int, scratch: Scratch) -> Array:
+    """Return k - 1 sums of neighbours: [1 1] applied k - 1 times is a row of Pascal's triangle."""
+    for left in range(k - 2, -1, -1):
+        m = n + left * step
+        # Integers may be overwritten while they are read ahead; floats would go one by one.
+        again = left < k - 2 and source.dtype.kind != "f"
+        out = source[:m] if again else scratch.empty(m, source.dtype)
+        source = np.add(source[:m], source[step : step + m], out=out)
+    return source
+
+
+def box_sums(source: Array, n: int, step: int, k: int, scratch: Scratch) -> Array:
+    """Return sums of k neighbours: of 15 as those of 3, of which 5 lie side by side.
+
+    A prime number takes one sum more than the number before it: 3 as 2 + 1, 5 as 2 x 2 + 1.
+    """
+    if k < 3:
+        out = scratch.empty(n, source.dtype) if k == 2 else source[:n]
+        return np.add(source[:n], source[step : step + n], out=out) if k == 2 else out
+    factor = smallest_factor(k)
+    if factor < k:
+        parts = box_sums(source, n + (k - factor) * step, step, factor, scratch)
+        return box_sums(parts, n, factor * step, k // factor, scratch)
+    total, last = box_sums(source, n, step, k - 1, scratch), (k - 1) * step
+    return np.add(total, source[last : last + n], out=total)

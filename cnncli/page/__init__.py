@@ -1,0 +1,1 @@
+"""A page that runs a network in the browser: its parts, and how they become one file."""

@@ -1,0 +1,129 @@
+// The network: the same steps as cnncli's own engine, on typed arrays.
+// A stage is {name, step, shape: [maps, height, width], values: Float32Array}; a vector has
+// height and width 1.
+
+function bytesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+// A weight is a float16 and one more byte: what rounding to float16 left over, in 254ths of the
+// distance to the next float16. Together that is as good as 19 bits, at three bytes a weight.
+function decodeTensor({ half, rest }) {
+  const halves = new Uint16Array(bytesOf(half).buffer);
+  const rests = new Int8Array(bytesOf(rest).buffer);
+  return Float32Array.from(halves, (bits, i) => {
+    const exponent = (bits >> 10) & 31, fraction = bits & 1023;
+    const spacing = 2 ** (Math.max(exponent, 1) - 25);
+    const size = (exponent ? fraction + 1024 : fraction) * spacing;
+    return (bits >> 15 ? -size : size) + rests[i] / 254 * spacing;
+  });
+}
+
+function loadLayers(layers) {
+  return layers.map((layer) => layer.weight
+    ? { ...layer, weight: decodeTensor(layer.weight), bias: decodeTensor(layer.bias) }
+    : layer);
+}
+
+// out[k] = bias[k] + the sum over all maps c of the correlation of maps[c] with kernel[k, c];
+// zeros outside. One tap at a time is added to a whole map: no index is computed in the inner loop.
+function convolve({ shape: [count, height, width], values }, { weight, bias, size }) {
+  const out = new Float32Array(bias.length * height * width);
+  const sums = new Float64Array(height * width);
+  const reach = size >> 1;
+  for (let k = 0, w = 0; k < bias.length; k++) {
+    sums.fill(bias[k]);
+    for (let c = 0; c < count; c++) {
+      for (let dy = -reach; dy <= reach; dy++) {
+        for (let dx = -reach; dx <= reach; dx++) {
+          addShifted(sums, values, c * height * width, height, width, dy, dx, weight[w++]);
+        }
+      }
+    }
+    out.set(sums, k * height * width);
+  }
+  return { shape: [bias.length, height, width], values: out };
+}
+
+function addShifted(sums, values, start, height, width, dy, dx, weight) {
+  const left = Math.max(0, -dx), right = Math.min(width, width - dx);
+  const bottom = Math.min(height, height - dy);
+  for (let y = Math.max(0, -dy); y < bottom; y++) {
+    const row = y * width, from = start + (y + dy) * width + dx;
+    for (let x = left; x < right; x++) sums[row + x] += weight * values[from + x];
+  }
+}
+
+function rectify({ shape, values }) {
+  return { shape, values: values.map((value) => (value > 0 ? value : 0)) };
+}
+
+// The largest of each 2x2 window; a last odd row or column is left out.
+function pool({ shape: [count, height, width], values }) {
+  const rows = height >> 1, columns = width >> 1;
+  const out = new Float32Array(count * rows * columns);
+  for (let c = 0, i = 0; c < count; c++) {
+    for (let y = 0; y < rows; y++) {
+      for (let x = 0; x < columns; x++, i++) {
+        const at = (c * height + 2 * y) * width + 2 * x;
+        out[i] = Math.max(values[at], values[at + 1], values[at + width], values[at + width + 1]);
+      }
+    }
+  }
+  return { shape: [count, rows, columns], values: out };
+}
+
+function connect({ values }, { weight, bias }) {
+  const out = Float32Array.from(bias, (start, k) => {
+    let sum = start;
+    for (let i = 0, w = k * values.length; i < values.length; i++, w++) sum += weight[w] * values[i];
+    return sum;
+  });
+  return { shape: [out.length, 1, 1], values: out };
+}
+
+function softmax({ shape, values }, { temperature }) {
+  const most = Math.max(...values);
+  const powers = Array.from(values, (value) => Math.exp((value - most) / temperature));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return { shape, values: Float32Array.from(powers, (power) => power / sum) };
+}
+
+const STEPS = { convolve, rectify, pool, connect, softmax };
+
+// (pixels / 255 - mean) / std, channels first.
+function normalise(pixels, [channels, height, width], mean, std) {
+  const values = new Float32Array(channels * height * width);
+  for (let c = 0, i = 0; c < channels; c++) {
+    for (let at = c; at < pixels.length; at += channels, i++) {
+      values[i] = (pixels[at] / 255 - mean[c]) / std[c];
+    }
+  }
+  return { name: "input", step: "the picture, normalised", shape: [channels, height, width], values };
+}
+
+function runNetwork(layers, input) {
+  const stages = [input];
+  for (const layer of layers) {
+    const { shape, values } = STEPS[layer.kind](stages.at(-1), layer);
+    stages.push({ name: layer.name, step: layer.step, shape, values });
+  }
+  return stages;
+}
+
+// How unlike the training pictures this one is, from 0 to 1; null where the weights cannot tell.
+// The lead of the best class that is missing, and how far the hidden layer is from where that
+// class's pictures put it; cnncli's inference/doubt.py.
+function oodScore(ood, stages) {
+  if (!ood) return null;
+  const [hidden, logits] = stages.slice(-3, -1).map(({ values }) => Array.from(values));
+  const [first, second] = logits.toSorted((a, b) => b - a);
+  const means = ood.means[logits.indexOf(first)];
+  const distance = hidden.reduce((sum, value, i) => sum + (value - means[i]) ** 2 / ood.variance[i], 0);
+  const signs = [second - first, Math.log(distance + 1e-9)];
+  const score = signs.reduce((sum, sign, i) => sum + (sign - ood.centre[i]) / ood.spread[i], 0) / 2;
+  return 1 / (1 + Math.exp(Math.max(-50, Math.min(50, ood.limit - score))));
+}
