@@ -26,13 +26,16 @@ from cnncli.batch.sinks import (
     write_seen,
 )
 from cnncli.commands._options import (
+    CpusEach,
     Device,
     EngineName,
     FromList,
+    GpusEach,
     Images,
     Jobs,
     Json,
     MaxPixels,
+    On,
     Quiet,
     Recursive,
     Resume,
@@ -44,7 +47,7 @@ from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
 from cnncli.inference import load_engine
-from cnncli.inference.predict import Guess, Prediction, Predictor
+from cnncli.inference.predict import Guess, Prediction, Predictor, RemoteEngine
 from cnncli.show.console import notice, result, stdout_console
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
@@ -118,6 +121,9 @@ def predict(
     from_list: FromList = None,
     shard: Shard = None,
     resume: Resume = False,
+    on: On = None,
+    cpus_each: CpusEach = 1,
+    gpus_each: GpusEach = 0,
     engine: Annotated[
         EngineName,
         typer.Option("--engine", help="numpy starts faster; auto takes it for small jobs."),
@@ -164,13 +170,16 @@ def predict(
         settings = f"predict {weights_hash} {preprocess} {top} {min_confidence} {digits}"
         results = ResultsFile(output, CSV_HEADER, settings, resume=resume)
         form, inputs = results.form, inputs.without(results.done, results.failed)
-    loaded = load_engine(checkpoint, engine, count=len(inputs), device=device)
+    load = partial(load_engine, checkpoint, engine, count=len(inputs), device=device)
+    loaded = load() if on is None else RemoteEngine(load)
     notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     # A line each on the screen is progress enough, and a bar would be drawn into them.
     told = results is None and (
         len(inputs) <= MAX_BLOCKS or (form == "text" and sys.stdout.isatty())
     )
-    options = BatchOptions("predicting", jobs, quiet=quiet or told)
+    options = BatchOptions("predicting", jobs, quiet=quiet or told)._replace(
+        on=on, cpus_each=cpus_each, gpus_each=gpus_each
+    )
     predictor = Predictor(
         checkpoint,
         loaded,

@@ -75,6 +75,30 @@ class Prediction:
         return self.top[0].label if self.known else UNKNOWN
 
 
+class RemoteEngine:
+    """An engine that is loaded where it works: in another process, on another machine.
+
+    Parameters
+    ----------
+    load
+        Picklable; returns the engine.
+    """
+
+    name = "remote"
+
+    def __init__(self, load: Callable[[], Engine]) -> None:
+        self._load = load
+        self._engine: Engine | None = None
+
+    def answers(
+        self, batch: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+        """Return what the engine answers."""
+        if self._engine is None:
+            self._engine = self._load()
+        return self._engine.answers(batch)
+
+
 @dataclass(frozen=True, slots=True)
 class Predictor:
     """A checkpoint, the engine that runs it, and how its answers are asked for.
@@ -100,7 +124,7 @@ class Predictor:
     """
 
     checkpoint: Checkpoint
-    engine: Engine
+    engine: Engine | RemoteEngine
     how: str = "auto"
     top: int = 3
     min_confidence: float = 0.0
@@ -112,7 +136,7 @@ class Predictor:
     @property
     def in_processes(self) -> bool:
         """Whether other processes save time: torch would be imported in each."""
-        return self.engine.name == "numpy"
+        return self.engine.name != "torch"
 
     def __call__(self, sources: Sequence[str]) -> list[Prediction]:
         """Read, prepare and predict pictures; one that cannot be read yields its error."""
