@@ -97,8 +97,10 @@ class Response(NamedTuple):
             whole, divisor = kernel.whole
             bounds = whole.bounds(low, high)
             sums = narrowest(*bounds)
-            floats = min(toeplitz.nanoseconds(kernel.terms, real), _taps_cost(kernel, real))
-            if sums is not None and sums.itemsize <= 4 and _taps_cost(whole, sums) <= floats:
+            floats = min(
+                toeplitz.nanoseconds(kernel.terms, real), _CALL[real.itemsize] * kernel.calls
+            )
+            if sums and sums.itemsize <= 4 and _CALL[sums.itemsize] * whole.calls <= floats:
                 return cls(whole, divisor, real, bounds)
         return cls(kernel, 1, real, kernel.bounds(low, high))
 
@@ -218,7 +220,7 @@ def _cheapest(response: Response, sums: np.dtype[Any], layout: Layout) -> Choice
     """Return how to sum the products: by taps, Toeplitz products or transforms."""
     kernel, image = response.kernel, layout.image
     size = len(image), image.shape[1] // layout.channels
-    cost = _taps_cost(kernel, sums)
+    cost = _CALL[sums.itemsize] * kernel.calls
     if response.exact:
         double = np.dtype(np.float64)
         largest = max(map(abs, value_range(image)))
@@ -239,7 +241,9 @@ def _cheapest(response: Response, sums: np.dtype[Any], layout: Layout) -> Choice
 def _by_taps(kernel: Kernel, sums: np.dtype[Any], layout: Layout, reason: str) -> Choice:
     correlate = partial(taps.correlate_taps, kernel=kernel, steps=layout.steps)
     plan = Algorithm("taps", f"{kernel.size} kernel, {reason}", sums, calls=kernel.calls)
-    return Choice(sums, (correlate,), _as_they_are, sums, _taps_cost(kernel, sums) + _PAD, plan)
+    return Choice(
+        sums, (correlate,), _as_they_are, sums, _CALL[sums.itemsize] * kernel.calls + _PAD, plan
+    )
 
 
 def _by_toeplitz(kernel: Kernel, sums: np.dtype[Any], layout: Layout) -> Choice:
@@ -263,7 +267,3 @@ def _by_fourier(kernel: Kernel, dtype: np.dtype[Any], layout: Layout, *, whole: 
     plan = Algorithm("fourier", f"{kernel.size} kernel, {sort}", dtype)
     cost = fourier.nanoseconds(layout.full, layout.halo, dtype)
     return Choice(dtype, (correlate,), _as_they_are, dtype, cost, plan, tile=(tall, wide))
-
-
-def _taps_cost(kernel: Kernel, sums: np.dtype[Any]) -> float:
-    return _CALL[sums.itemsize] * kernel.calls
