@@ -152,14 +152,6 @@ class Kernel:
         return (factors.as_pass(self.weights),)
 
     @cached_property
-    def calls(self) -> int:
-        """How many calls sum the products of a band tap by tap."""
-        total = 0
-        for each in self.passes:
-            total += each.calls
-        return total
-
-    @cached_property
     def terms(self) -> list[tuple[Array, Array]] | None:
         """At most four (column, row) pairs whose products add up to the kernel, or None."""
         return factors.sum_of_products(self.weights, most=4)
