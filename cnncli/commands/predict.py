@@ -25,6 +25,7 @@ from cnncli.batch.sinks import (
     write_labelled,
     write_seen,
 )
+from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import (
     CpusEach,
     Device,
@@ -42,11 +43,12 @@ from cnncli.commands._options import (
     Shard,
     Weights,
 )
-from cnncli.commands._weights import open_weights, weights_name
+from cnncli.commands._weights import open_network, weights_name
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
-from cnncli.inference import load_engine
+from cnncli.inference import Engine, load_engine
+from cnncli.inference.onnx_model import OnnxModel
 from cnncli.inference.predict import Guess, Prediction, Predictor, RemoteEngine
 from cnncli.show.console import notice, result, stdout_console
 
@@ -157,7 +159,7 @@ def predict(
     read = partial(read_picture, max_pixels=max_pixels)
     sinks = _sinks(inputs, read, save_preprocessed, annotate, sort_into, move)
     inputs = inputs.shard(shard)
-    checkpoint, path, reason = open_weights(weights)
+    checkpoint, path, reason = open_network(weights)
     reads_digits = preprocess == "digit" or (
         preprocess == "auto" and checkpoint.preprocessing.kind == "digit"
     )
@@ -170,7 +172,9 @@ def predict(
         settings = f"predict {weights_hash} {preprocess} {top} {min_confidence} {digits}"
         results = ResultsFile(output, CSV_HEADER, settings, resume=resume)
         form, inputs = results.form, inputs.without(results.done, results.failed)
-    load = partial(load_engine, checkpoint, engine, count=len(inputs), device=device)
+    if on is not None and isinstance(checkpoint, OnnxModel):
+        raise UsageError("an ONNX file is run on this machine; leave out --on")
+    load = partial(_engine, checkpoint, engine, device, len(inputs))
     loaded = load() if on is None else RemoteEngine(load)
     notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     # A line each on the screen is progress enough, and a bar would be drawn into them.
@@ -196,6 +200,16 @@ def predict(
     run_batch(inputs, predictor, _Report(form, sinks, len(inputs), results), options)
     if results is not None:
         result(str(output))
+
+
+def _engine(
+    checkpoint: Checkpoint | OnnxModel, engine: EngineName, device: str, count: int
+) -> Engine | OnnxModel:
+    if not isinstance(checkpoint, OnnxModel):
+        return load_engine(checkpoint, engine, count=count, device=device)
+    if engine != "auto" or device not in ("auto", "cpu"):
+        raise UsageError("onnxruntime runs an ONNX file, on the CPU; leave out --engine, --device")
+    return checkpoint
 
 
 def _sinks(
@@ -258,7 +272,7 @@ class _Report:
 def _record(prediction: Prediction) -> dict[str, Any]:
     top = [_guess(guess) for guess in prediction.top]
     known = bool(top) and prediction.known
-    digits = {"digits": [_guess(guess) for guess in prediction.digits]}
+    digits = {"text": prediction.text, "digits": [_guess(guess) for guess in prediction.digits]}
     return {
         "path": prediction.path,
         "label": prediction.label,
