@@ -20,7 +20,8 @@ HAS_RAY = find_spec("ray") is not None and find_spec("grpc") is not None
 COUNT, BROKEN = 5000, 250
 RAY_START = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=1"]
 RAY_START += ["--node-ip-address=127.0.0.1", "--disable-usage-stats"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+OWN = {"PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+ENVIRONMENT = {**os.environ, **OWN}
 
 
 def free_port() -> int:
@@ -122,7 +123,7 @@ def test_one_machine_three_shards_and_two_nodes_give_the_same(
     assert lines(said) == lines(local.stdout)
     assert results(tmp_path / "shards") == results(tmp_path / "local")
     on = ["--on", address]
-    run = cli(*command, "-o", "cluster/", *on, env={"PYTHONPATH": str(ROOT)})
+    run = cli(*command, "-o", "cluster/", *on, env=OWN)
     assert run.returncode == 3, run.stderr[-2000:]
     assert lines(run.stdout) == lines(local.stdout)
     assert results(tmp_path / "cluster") == results(tmp_path / "local")
