@@ -161,7 +161,7 @@ def train(
     """
     # A thread that spins while it waits makes a busy machine crawl; torch reads this on import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from cnncli.commands._training import Job, Opened, Request, train_here
+    from cnncli.commands._training import DataChoice, Job, Request, train_here
 
     options = {
         "epochs": epochs,
@@ -181,7 +181,7 @@ def train(
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
     begin = str(start) if start else None
-    opened = Opened(data, limit, image_size, strict, pretrained, extra, begin)
+    opened = DataChoice(data, limit, image_size, strict, pretrained, extra, begin)
     request = Request(model, recipe, opened, options, given, fit)
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
