@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnncli.errors import KernelError, UsageError
-from cnncli.ops import Kernel, get_filter, resolve_range, to_pixels
+from cnncli.ops import Kernel, get_filter, to_pixels
+from cnncli.ops.pixels import resolve_range
 
 VALUES = np.array([-300, -129, -1, 0, 1, 127, 300])
 
