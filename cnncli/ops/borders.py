@@ -41,11 +41,11 @@ BORDERS: Mapping[str, Callable[[Index, int], Index]] = MappingProxyType(
 
 # What SciPy, OpenCV and torch call the same borders, so that the error can name the right one.
 _FOREIGN_NAMES = {
-    **dict.fromkeys(("mirror", "reflect_101", "reflect101"), "reflect"),
-    "grid-mirror": "symmetric",
-    **dict.fromkeys(("nearest", "replicate"), "edge"),
-    **dict.fromkeys(("circular", "grid-wrap"), "wrap"),
-    **dict.fromkeys(("zeros", "zero"), "constant"),
+    "reflect": ("mirror", "reflect_101", "reflect101"),
+    "symmetric": ("grid-mirror",),
+    "edge": ("nearest", "replicate"),
+    "wrap": ("circular", "grid-wrap"),
+    "constant": ("zeros", "zero"),
 }
 
 
