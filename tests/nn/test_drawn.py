@@ -123,7 +123,7 @@ def test_a_data_set_gets_the_same_drawings_from_the_same_seed() -> None:
     assert not torch.equal(first.train.images, other.train.images)
     own = len(data.train)
     assert torch.equal(first.train.images[:own], data.train.images)
-    assert torch.bincount(first.train.labels[own:], minlength=11).tolist()[10] == round(0.1 * own)
+    assert torch.bincount(first.train.labels[own:], minlength=11).tolist()[10] == round(0.08 * own)
     assert first.validation is data.validation
     assert first.drawn is not None
     assert first.others is not None
