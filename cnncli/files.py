@@ -80,6 +80,23 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         _unfinished.discard(temporary)
 
 
+def open_lines(path: Path, end: int) -> BinaryIO:
+    """Open a file that grows line by line, at its end, each line written at once.
+
+    Parameters
+    ----------
+    path
+        Made if it is missing.
+    end
+        Bytes that stay; what lies behind is a line that was cut off.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
+    file.truncate(end)
+    file.seek(end)
+    return file
+
+
 def remove_unfinished() -> None:
     """Remove the temporary files of writes that will not end, and let none begin.
 

@@ -2,8 +2,10 @@
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import re
+import sys
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cnncli.errors import CnncliError, ImageReadError, UsageError
@@ -23,12 +25,16 @@ class Inputs:
     missing
         Names that stand for no picture, and why: they fail when their turn comes.
     several
-        Whether a folder or a pattern was named, whatever number of files it stands for now.
+        Whether a folder, a pattern or a list was named, whatever number of files it stands for now.
+    done, failed
+        Inputs that an earlier run has done, and how many of them failed then.
     """
 
     names: list[str]
     missing: dict[str, CnncliError] = field(default_factory=dict)
     several: bool = False
+    done: int = 0
+    failed: int = 0
 
     def __len__(self) -> int:
         return len(self.names)
@@ -38,8 +44,40 @@ class Inputs:
         """The names that are not missing."""
         return [name for name in self.names if name not in self.missing]
 
+    def shard(self, part: str | None) -> "Inputs":
+        """Return every N-th of the sorted inputs, beginning with the I-th; all for None.
 
-def expand_inputs(arguments: Sequence[str] | None, *, recursive: bool = False) -> Inputs:
+        Parameters
+        ----------
+        part
+            ``I/N``, I from 1 to N.
+
+        Raises
+        ------
+        UsageError
+            If it is not of that form.
+
+        Examples
+        --------
+        >>> Inputs(["b", "a", "d", "c"]).shard("2/3").names
+        ['b']
+        """
+        if part is None:
+            return self
+        match = re.fullmatch(r"([0-9]+)/([0-9]+)", part)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise UsageError(f"--shard {part!r} is no part; give I/N with I from 1 to N: 2/8")
+        return replace(self, names=_sorted(self.names)[int(match[1]) - 1 :: int(match[2])])
+
+    def without(self, done: Container[str], failed: int = 0) -> "Inputs":
+        """Return what is left to do; `failed` of the others have failed before."""
+        names = [name for name in self.names if name not in done]
+        return replace(self, names=names, done=len(self.names) - len(names), failed=failed)
+
+
+def expand_inputs(
+    arguments: Sequence[str] | None, *, recursive: bool = False, from_list: str | None = None
+) -> Inputs:
     """Return the picture files that files, folders, globs and ``-`` stand for.
 
     Parameters
@@ -49,6 +87,9 @@ def expand_inputs(arguments: Sequence[str] | None, *, recursive: bool = False) -
         (``**`` for any depth), ``-`` for stdin. An existing file is taken whatever its name is.
     recursive
         A folder stands for the pictures of its sub-folders too.
+    from_list
+        A file of further names, one a line, or ``-`` for stdin. Where there are null characters,
+        these end the names (``find -print0``). They are not looked at before their turn.
 
     Returns
     -------
@@ -58,11 +99,13 @@ def expand_inputs(arguments: Sequence[str] | None, *, recursive: bool = False) -
     Raises
     ------
     UsageError
-        If there is no argument.
+        If there is no argument and no list.
     ImageReadError
         If the only argument is missing, a folder without pictures, or a glob without a match.
     """
-    if not arguments:
+    arguments = arguments or []
+    listed = _listed(from_list) if from_list is not None else []
+    if not arguments and from_list is None:
         raise UsageError("no picture is named; name files, folders, globs or - for stdin")
     names: list[str] = []
     missing: dict[str, CnncliError] = {}
@@ -70,12 +113,23 @@ def expand_inputs(arguments: Sequence[str] | None, *, recursive: bool = False) -
         try:
             names += _expand(argument, recursive=recursive)
         except CnncliError as error:
-            if len(arguments) == 1:
+            if len(arguments) == 1 and not listed:
                 raise
             names.append(argument)
             missing[argument] = error
-    several = any(_stands_for_several(argument) for argument in arguments)
-    return Inputs(list(dict.fromkeys(names)), missing, several)
+    several = bool(listed) or any(_stands_for_several(argument) for argument in arguments)
+    return Inputs(list(dict.fromkeys([*names, *listed])), missing, several)
+
+
+def _listed(source: str) -> list[str]:
+    try:
+        data = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
+    except OSError as error:
+        raise ImageReadError(f"{source}: {error.strerror or error}; check the path") from None
+    text = os.fsdecode(data)
+    if "\0" in text:
+        return [name for name in text.split("\0") if name]
+    return [line for line in text.replace("\r\n", "\n").split("\n") if line]
 
 
 def _stands_for_several(argument: str) -> bool:

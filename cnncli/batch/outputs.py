@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cnncli.batch.inputs import STDIN, Inputs
+from cnncli.batch.resuming import JOURNAL, require_same
 from cnncli.errors import ImageWriteError, UsageError
 from cnncli.images.formats import format_of, holds, names_format, suffix_fits, suffix_of
 from cnncli.images.picture import Picture
@@ -101,6 +102,34 @@ class OutputPaths:
                 raise ImageWriteError(
                     f"{self._folder}: {error.strerror or error}; name another folder"
                 ) from None
+
+    def finished(self, names: Iterable[str], settings: str) -> set[str]:
+        """Return the inputs whose results are there, whole as all files are.
+
+        Parameters
+        ----------
+        names
+            Inputs.
+        settings
+            What the results are made with, as one line of text.
+
+        Raises
+        ------
+        UsageError
+            If there is no output folder, or it holds results of other settings.
+        """
+        if self._folder is None:
+            raise UsageError("--resume needs a folder for the results; give -o FOLDER/")
+        there = {name for name in os.listdir(self._folder) if names_format(Path(name))}  # noqa: PTH208 (names alone)
+        if self.are_apart:  # whatever the suffix turned out to be
+            there = {os.path.splitext(name)[0] for name in there}  # noqa: PTH122
+        done = set()
+        for source in names:
+            suffix = "" if self.are_apart else os.path.splitext(source)[1]  # noqa: PTH122
+            if os.path.basename(self._stem(source)) + suffix in there:  # noqa: PTH119
+                done.add(source)
+        require_same(self._folder / JOURNAL, settings, begun=bool(done))
+        return done
 
     def path_for(self, source: str, result: Picture) -> tuple[str, str]:
         """Return the path, ``"-"`` for stdout, and the format of one result.

@@ -30,6 +30,10 @@ class BatchOptions(NamedTuple):
         As on the command line.
     show
         Draw before and after; None where stdout is a terminal.
+    resume
+        Leave out what an earlier run has done.
+    settings
+        What results are made with, as one line of text; for `resume`.
     """
 
     doing: str
@@ -39,6 +43,8 @@ class BatchOptions(NamedTuple):
     as_json: bool = False
     verbose: bool = False
     show: bool | None = None
+    resume: bool = False
+    settings: str = ""
 
     def workers(self, count: int) -> int:
         """Return how many of `count` inputs are worked on at a time."""

@@ -91,12 +91,13 @@ def run_batch(
                 if len(inputs) > 1:
                     show_error(str(error))
             progress.advance()
-    if failures and len(inputs) == 1:
+    failed, count = inputs.failed + len(failures), inputs.done + len(inputs)
+    if failures and count == 1:
         raise failures[0]
-    if failures:
-        kind = CnncliError if len(failures) == len(inputs) else BatchError
-        some = "all" if kind is CnncliError else f"{len(failures)} of"
-        raise kind(f"{some} {len(inputs)} pictures failed; the lines above say why")
+    if failed:
+        kind = CnncliError if failed == count else BatchError
+        some = "all" if kind is CnncliError else f"{failed} of"
+        raise kind(f"{some} {count} pictures failed; the lines above say why")
 
 
 def _records(work: Work[R], names: Sequence[str], options: BatchOptions) -> Iterator[R]:
@@ -234,6 +235,8 @@ def run_pictures(
         As :func:`run_batch`.
     """
     outputs.make_folder()
+    if options.resume:
+        inputs = inputs.without(outputs.finished(inputs.names, options.settings))
     keep = options.draws(len(inputs), to_stdout=outputs.to_stdout)
     threads = max(1, (options.jobs or core_count()) // options.workers(len(inputs)))
     work = PictureWork(change, outputs, threads, options.max_pixels, keep)

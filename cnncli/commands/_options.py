@@ -12,11 +12,34 @@ _IMAGES = typer.Argument(
     help="Picture files, folders, globs, or - for stdin.",
     show_default=False,
 )
-Images = Annotated[list[str], _IMAGES]
-OptionalImages = Annotated[list[str] | None, _IMAGES]
+Images = Annotated[list[str] | None, _IMAGES]
 Recursive = Annotated[
     bool,
     typer.Option("--recursive", help="Take a folder's sub-folders too.", show_default=False),
+]
+FromList = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Read names of pictures from a list, one a line, or ended by NUL; - is stdin.",
+        show_default=False,
+    ),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Take every N-th picture of the sorted ones, from the I-th on: one part of N.",
+        show_default=False,
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Leave out what is done; goes on where a run ended.", show_default=False
+    ),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print results and errors only.", show_default=False)

@@ -1,6 +1,8 @@
 """``cnncli convolve``: slide kernels over pictures or over a row of numbers."""
 
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,13 +16,16 @@ from cnncli.batch.report import BatchOptions
 from cnncli.batch.run import Result, run_pictures
 from cnncli.commands._options import (
     Explain,
+    FromList,
+    Images,
     Jobs,
     Json,
     MaxPixels,
-    OptionalImages,
     Output,
     Quiet,
     Recursive,
+    Resume,
+    Shard,
     Show,
     Verbose,
     parse_pixel,
@@ -48,7 +53,7 @@ _RANGE_HELP = (
 
 
 def convolve(
-    images: OptionalImages = None,
+    images: Images = None,
     filters: Annotated[
         list[str] | None,
         typer.Option(
@@ -114,6 +119,9 @@ def convolve(
     output: Output = None,
     show: Show = None,
     recursive: Recursive = False,
+    from_list: FromList = None,
+    shard: Shard = None,
+    resume: Resume = False,
     jobs: Jobs = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
@@ -150,7 +158,7 @@ def convolve(
     if signal is not None:
         _print_signal(filter_signal(parse_signal(signal), steps, settings).tolist(), as_json)
         return
-    inputs = expand_inputs(images, recursive=recursive)
+    inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     if explain is not None:
         x, y = parse_pixel(explain, len(inputs))
         picture = read_picture(inputs.names[0], max_pixels=max_pixels)
@@ -158,8 +166,15 @@ def convolve(
         return
     outputs = OutputPaths(inputs, output, what, [kernel_file] if kernel_file else [])
     change = partial(_sheet if sheet else _filtered, steps=steps, settings=settings)
-    options = BatchOptions("filtering", jobs, max_pixels, quiet, as_json, verbose, show)
-    run_pictures(inputs, outputs, change, options)
+    options = BatchOptions("filtering", jobs, max_pixels, quiet, as_json, verbose, show, resume)
+    made_with = _settings_line(what, steps, settings) if resume else ""
+    run_pictures(inputs.shard(shard), outputs, change, options._replace(settings=made_with))
+
+
+def _settings_line(what: str, steps: Sequence[Kernel], settings: Settings) -> str:
+    """Return what results are made with, as one line of text."""
+    numbers = [(part.weights.tolist(), part.scale) for step in steps for part in step.parts]
+    return f"convolve {what} {hashlib.sha256(repr(numbers).encode()).hexdigest()} {settings}"
 
 
 def _chosen(

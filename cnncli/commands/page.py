@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cnncli.batch.inputs import expand_inputs
-from cnncli.commands._options import OptionalImages, Quiet, Weights
+from cnncli.commands._options import Images, Quiet, Weights
 from cnncli.commands._weights import open_weights, weights_name
 from cnncli.files import atomic_write
 from cnncli.images import read_picture
@@ -18,7 +18,7 @@ from cnncli.show.console import notice, result
 
 
 def page(
-    images: OptionalImages = None,
+    images: Images = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")
     ] = Path("page.html"),

@@ -12,6 +12,7 @@ from cnncli.batch.report import BatchOptions
 from cnncli.batch.run import Result, run_pictures
 from cnncli.commands._options import (
     Explain,
+    FromList,
     Images,
     Jobs,
     Json,
@@ -19,6 +20,8 @@ from cnncli.commands._options import (
     Output,
     Quiet,
     Recursive,
+    Resume,
+    Shard,
     Show,
     parse_pixel,
 )
@@ -30,7 +33,7 @@ from cnncli.show.console import result
 
 
 def pool(
-    images: Images,
+    images: Images = None,
     size: Annotated[str, typer.Option("--size", "-s", metavar="N|NxM", help="Window.")] = "2",
     stride: Annotated[
         str | None,
@@ -67,6 +70,9 @@ def pool(
     output: Output = None,
     show: Show = None,
     recursive: Recursive = False,
+    from_list: FromList = None,
+    shard: Shard = None,
+    resume: Resume = False,
     jobs: Jobs = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
@@ -94,15 +100,17 @@ def pool(
         range,
     )
     settings.check()
-    inputs = expand_inputs(images, recursive=recursive)
+    inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     if explain is not None:
         x, y = parse_pixel(explain, len(inputs))
         picture = read_picture(inputs.names[0], max_pixels=max_pixels)
         _explain(picture, settings, x, y, as_json=as_json)
         return
     outputs = OutputPaths(inputs, output, f"{mode}_pool")
-    options = BatchOptions("pooling", jobs, max_pixels, quiet, as_json, show=show)
-    run_pictures(inputs, outputs, partial(_pooled, settings=settings), options)
+    options = BatchOptions(
+        "pooling", jobs, max_pixels, quiet, as_json, False, show, resume, f"pool {settings}"
+    )
+    run_pictures(inputs.shard(shard), outputs, partial(_pooled, settings=settings), options)
 
 
 def _pooled(picture: Picture, threads: int, *, settings: PoolSettings) -> Result:

@@ -1,6 +1,7 @@
 """``cnncli predict``: what is in the pictures, how sure that is, and what the network saw."""
 
 import csv
+import hashlib
 import io
 import json
 import sys
@@ -14,6 +15,7 @@ import typer
 
 from cnncli.batch.inputs import STDIN, Inputs, expand_inputs
 from cnncli.batch.report import BatchOptions
+from cnncli.batch.resuming import ResultsFile
 from cnncli.batch.run import run_batch
 from cnncli.batch.sinks import (
     PictureFolder,
@@ -26,12 +28,15 @@ from cnncli.batch.sinks import (
 from cnncli.commands._options import (
     Device,
     EngineName,
+    FromList,
     Images,
     Jobs,
     Json,
     MaxPixels,
     Quiet,
     Recursive,
+    Resume,
+    Shard,
     Weights,
 )
 from cnncli.commands._weights import open_weights, weights_name
@@ -50,7 +55,7 @@ Format = Literal["text", "json", "csv"]
 
 
 def predict(
-    images: Images,
+    images: Images = None,
     weights: Weights = None,
     top: Annotated[int, typer.Option("--top", "-t", min=1, help="Classes to name.")] = 3,
     min_confidence: Annotated[
@@ -99,7 +104,20 @@ def predict(
     move: Annotated[
         bool, typer.Option("--move", help="With --sort-into: move instead of copying.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Append a line a picture to a .jsonl or .csv file instead of showing it.",
+            show_default=False,
+        ),
+    ] = None,
     recursive: Recursive = False,
+    from_list: FromList = None,
+    shard: Shard = None,
+    resume: Resume = False,
     engine: Annotated[
         EngineName,
         typer.Option("--engine", help="numpy starts faster; auto takes it for small jobs."),
@@ -125,25 +143,33 @@ def predict(
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other; leave out one")
-    form: Format = "json" if as_json else "csv" if as_csv else "text"
+    if output is not None and (as_csv or as_json):
+        raise UsageError("the suffix of -o says the format; leave out --csv and --json")
+    if resume and output is None:
+        raise UsageError("--resume needs a file for the results; give -o FILE.jsonl or -o FILE.csv")
+    inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     read = partial(read_picture, max_pixels=max_pixels)
-    inputs = expand_inputs(images, recursive=recursive)
     sinks = _sinks(inputs, read, save_preprocessed, annotate, sort_into, move)
+    inputs = inputs.shard(shard)
     checkpoint, path, reason = open_weights(weights)
-    if (
-        digits
-        and preprocess != "digit"
-        and (preprocess, checkpoint.preprocessing.kind)
-        != (
-            "auto",
-            "digit",
-        )
-    ):
+    reads_digits = preprocess == "digit" or (
+        preprocess == "auto" and checkpoint.preprocessing.kind == "digit"
+    )
+    if digits and not reads_digits:
         raise UsageError("--digits needs weights that read single digits; leave it out")
+    form: Format = "json" if as_json else "csv" if as_csv else "text"
+    results: ResultsFile | None = None
+    if output is not None:
+        weights_hash = hashlib.sha256(path.read_bytes()).hexdigest()
+        settings = f"predict {weights_hash} {preprocess} {top} {min_confidence} {digits}"
+        results = ResultsFile(output, CSV_HEADER, settings, resume=resume)
+        form, inputs = results.form, inputs.without(results.done, results.failed)
     loaded = load_engine(checkpoint, engine, count=len(inputs), device=device)
     notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     # A line each on the screen is progress enough, and a bar would be drawn into them.
-    told = len(inputs) <= MAX_BLOCKS or (form == "text" and sys.stdout.isatty())
+    told = results is None and (
+        len(inputs) <= MAX_BLOCKS or (form == "text" and sys.stdout.isatty())
+    )
     options = BatchOptions("predicting", jobs, quiet=quiet or told)
     predictor = Predictor(
         checkpoint,
@@ -156,9 +182,11 @@ def predict(
         keep_prepared=len(inputs) <= MAX_BLOCKS or save_preprocessed is not None,
         chunk=max(1, min(32, len(inputs) // (4 * options.workers(len(inputs))))),
     )
-    if form == "csv":
+    if form == "csv" and results is None:
         result(CSV_HEADER)
-    run_batch(inputs, predictor, _Report(form, sinks, len(inputs)), options)
+    run_batch(inputs, predictor, _Report(form, sinks, len(inputs), results), options)
+    if results is not None:
+        result(str(output))
 
 
 def _sinks(
@@ -196,14 +224,19 @@ class _Report:
         What else becomes of predictions.
     count
         Of all pictures: few are drawn, many get a line each.
+    results
+        Where lines go instead of stdout, if anywhere.
     """
 
     form: Format
     sinks: Sequence[Sink]
     count: int
+    results: ResultsFile | None
 
     def __call__(self, prediction: Prediction, say: Callable[[str], None]) -> CnncliError | None:
         failure = prediction.error or hand_over(prediction, self.sinks)
+        if self.results is not None:
+            say = self.results.append
         if self.form == "json":
             say(json.dumps(_record(prediction), ensure_ascii=False))
         elif self.form == "csv":

@@ -63,7 +63,7 @@ def batch_progress(total: int, what: str, *, quiet: bool) -> Iterator[Progress]:
     Parameters
     ----------
     total
-        Number of inputs; one alone shows nothing.
+        Number of inputs; one alone, or none, shows nothing.
     what
         What is being done, such as ``"filtering"``.
     quiet
@@ -74,7 +74,7 @@ def batch_progress(total: int, what: str, *, quiet: bool) -> Iterator[Progress]:
     Progress
         To be told of each line of result, and of each input that is done.
     """
-    if total == 1 or quiet:
+    if total <= 1 or quiet:
         yield Progress()
     elif not sys.stderr.isatty():
         yield _Lines(total, what)
