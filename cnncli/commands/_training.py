@@ -1,20 +1,21 @@
-"""The steps of ``cnncli train``: open, show, train, save, measure."""
+"""The steps of ``cnncli train``: open, show, train, save, measure. Imported when it begins."""
 
 import contextlib
 import json
-import os
 import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import typer
 
+from cnncli.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from cnncli.commands._report import Labelled, write_report
 from cnncli.config import (
     RECIPES,
     ModelConfig,
@@ -25,19 +26,29 @@ from cnncli.config import (
 )
 from cnncli.errors import UsageError
 from cnncli.files import atomic_write
-from cnncli.nn.networks import (  # noqa: TID253 (names alone, no torch)
-    entry_of,
-    pretrained_state,
-    require_known,
-)
+from cnncli.inference import calibrate, load_engine
+from cnncli.inference.calibration import calibrated
+from cnncli.inference.scores import wilson_interval
+from cnncli.nn.datasets import DataSet, open_data, shows_photographs
+from cnncli.nn.device import claim_threads, pick_device
+from cnncli.nn.distributed import World, join_world, leave_world
+from cnncli.nn.drawn.extra import with_drawn
+from cnncli.nn.evaluation import Metrics
+from cnncli.nn.head import HeadRun
+from cnncli.nn.layer_table import layer_table
+from cnncli.nn.loop import StoppedError
+from cnncli.nn.networks import entry_of, pretrained_state, require_known
+from cnncli.nn.networks.lite0 import at_hand
+from cnncli.nn.pretrained import as_trained, start_from
+from cnncli.nn.results import head_checkpoint, to_checkpoint, write_history
+from cnncli.nn.resume import read_state, restore, write_state
+from cnncli.nn.splits import limit
+from cnncli.nn.state_dict import load_network
+from cnncli.nn.training import DivergedError, TrainingRun
+from cnncli.preprocess import to_network_input
 from cnncli.show.console import notice, result
-
-if TYPE_CHECKING:
-    from cnncli.checkpoint import Checkpoint
-    from cnncli.nn.datasets import DataSet
-    from cnncli.nn.distributed import World
-    from cnncli.nn.evaluation import Metrics
-    from cnncli.nn.training import TrainingRun
+from cnncli.show.curves import draw_curves
+from cnncli.show.training import EpochTable, show_network
 
 Fit = Literal["head", "all"]
 
@@ -50,40 +61,42 @@ STATE_SECONDS = 30.0  # a killed run loses no more than this, or one epoch
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """What a run's pictures and first weights come from; kept in its state."""
+
+    data: str | None
+    limit: int | None
+    image_size: int | None
+    strict: bool
+    pretrained: bool = False
+    extra: str | None = None  # what is added to the training part
+    start: str | None = None  # checkpoint whose weights the network starts from
+    photos: bool = False  # whether pictures are prepared as photographs, for trained features
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What is to be trained on what, as the options say it.
 
     Parameters
     ----------
-    data, model, recipe
-        The three choices.
+    model, recipe
+        The network's name, and the recipe's.
+    opened
+        Where the pictures come from.
     options
         Fields of the recipe by name; None leaves the recipe's value.
-    limit, image_size, strict
-        How the data set is opened.
     given
         Names of the options that stand on the command line.
-    pretrained
-        Whether the network starts from weights that others learned.
-    extra
-        What is added to the training part.
-    start
-        Checkpoint whose weights the network starts from.
     fit
         Whether only the last layer of a pretrained network is trained; None leaves the choice.
     """
 
-    data: str | None
     model: str
     recipe: RecipeName
+    opened: Opened
     options: Mapping[str, Any]
-    limit: int | None
-    image_size: int | None
-    strict: bool
     given: frozenset[str]
-    pretrained: bool = False
-    extra: str | None = None
-    start: Path | None = None
     fit: Fit | None = None
 
     def config(self, pictures: int = 0) -> TrainConfig:
@@ -95,22 +108,9 @@ class Request:
             recipe = replace(recipe, optimizer=optimizer)
             if pictures and self.options["batch_size"] is None:
                 recipe = suited_to(recipe, pictures)
-        if self.pretrained:
+        if self.opened.pretrained:
             recipe = replace(recipe, lr=entry_of(self.model).tuning_lr)
         return replace(recipe, **chosen)
-
-    def opened_with(self) -> dict[str, Any]:
-        """Return what the data set is opened with, as a resumed run needs it."""
-        return {
-            "data": self.data,
-            "limit": self.limit,
-            "image_size": self.image_size,
-            "strict": self.strict,
-            "pretrained": self.pretrained,
-            "extra": self.extra,
-            "start": str(self.start) if self.start else None,
-            "photos": self.fit == "head" or entry_of(self.model).pretrained,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +139,6 @@ class Job:
 
 def train_here(request: Request, job: Job) -> None:
     """Train in this process: alone, or as one of those that torchrun started."""
-    # A thread that spins while it waits makes a busy machine crawl; torch reads this on import.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from cnncli.nn.distributed import join_world, leave_world
-    from cnncli.nn.resume import read_state
-
     world = join_world(job.device)
     if not world.is_first:
         job = replace(job, quiet=True, json_lines=False)
@@ -158,8 +153,8 @@ def train_here(request: Request, job: Job) -> None:
             if world.is_first:
                 _train_head(request, job, started)
             return
-        run, opened_with = prepare(request, job, world)
-        _train(run, job, opened_with, started)
+        run, opened = prepare(request, job, world)
+        _train(run, job, opened, started)
     finally:
         leave_world(world)
 
@@ -172,7 +167,7 @@ def settled(request: Request, *, quiet: bool) -> Request:
     UsageError
         If the network is unknown, or what is asked of it does not go together.
     """
-    model = _choice(request.data, quiet) if request.model == "auto" else request.model
+    model = _choice(request.opened.data, quiet) if request.model == "auto" else request.model
     require_known(model)
     always = entry_of(model).pretrained
     asked = sorted("--" + name.replace("_", "-") for name in request.given & LOOP_OPTIONS)
@@ -180,7 +175,7 @@ def settled(request: Request, *, quiet: bool) -> Request:
         raise UsageError(
             f"{asked[0]} goes with --fit all, a head is fitted in one go; leave one of them out"
         )
-    if request.fit == "head" and not (always or request.pretrained):
+    if request.fit == "head" and not (always or request.opened.pretrained):
         raise UsageError(
             f"--fit head needs features that were trained before and --model {model} has none; "
             "use --model photos, or one of torchvision's networks with --pretrained"
@@ -188,14 +183,16 @@ def settled(request: Request, *, quiet: bool) -> Request:
     fit: Fit = request.fit or ("head" if always and not asked else "all")
     if always and asked and not request.fit:
         notice(f"{asked[0]} is given: all layers are tuned, as by --fit all", quiet=quiet)
-    return replace(request, model=model, pretrained=request.pretrained or always, fit=fit)
+    opened = replace(
+        request.opened,
+        pretrained=request.opened.pretrained or always,
+        photos=always or fit == "head",
+    )
+    return replace(request, model=model, opened=opened, fit=fit)
 
 
 def _choice(data: str | None, quiet: bool) -> str:
     """Return the network that suits a data set, and say why."""
-    from cnncli.nn.datasets import shows_photographs
-    from cnncli.nn.networks.lite0 import at_hand
-
     if not shows_photographs(data):
         return "simple"
     model, why = "deep", "for photographs"
@@ -210,18 +207,12 @@ def _choice(data: str | None, quiet: bool) -> str:
 
 def _train_head(request: Request, job: Job, started: float) -> None:
     """Fit a linear head to the features of a pretrained network, and write the whole."""
-    from cnncli.checkpoint import write_checkpoint
-    from cnncli.inference.calibration import calibrated
-    from cnncli.nn.device import pick_device
-    from cnncli.nn.head import HeadRun
-    from cnncli.nn.results import head_checkpoint, write_history
-
-    config, opened_with = request.config(), request.opened_with()
-    data = _open(opened_with, request.model).join_validation(request.limit)
+    config = request.config()
+    data = _open(request.opened, request.model, World()).join_validation(request.opened.limit)
     if job.dry_run:
         data = data.join_validation(5 * len(data.classes))
     count = f"{len(data.train):,} pictures of {len(data.classes)} classes"
-    notice(f"{count} to learn from; only the head of {request.model} is trained", quiet=job.quiet)
+    notice(f"{count} to train on; only the head of {request.model} is trained", quiet=job.quiet)
     run = HeadRun(
         _model_config(request.model, data),
         data,
@@ -237,7 +228,9 @@ def _train_head(request: Request, job: Job, started: float) -> None:
     test = run.evaluate(data.load_test())
     if not job.dry_run:
         labels = data.train.labels.numpy()
-        checkpoint = head_checkpoint(run, test=test, command=_command(), recipe=config)
+        checkpoint = head_checkpoint(
+            run, test=test, command=shlex.join(["cnncli", *sys.argv[1:]]), recipe=config
+        )
         checkpoint = calibrated(checkpoint, run.features, run.head.logits, labels)
         job.out.parent.mkdir(parents=True, exist_ok=True)
         write_checkpoint(job.out, checkpoint)
@@ -245,66 +238,47 @@ def _train_head(request: Request, job: Job, started: float) -> None:
     _tell(test, "", data, job, started)
 
 
-def prepare(request: Request, job: Job, world: "World") -> tuple["TrainingRun", dict[str, Any]]:
-    """Return the run, fresh or brought back, and what its data set was opened with."""
-    from cnncli.nn.device import claim_threads, pick_device
-    from cnncli.nn.drawn.extra import with_drawn
-    from cnncli.nn.resume import read_state, restore
-    from cnncli.nn.training import TrainingRun
-
-    require_known(request.model)
-    device = pick_device(job.device, world.local_rank)
+def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opened]:
+    """Return the run, fresh or brought back, and what it was opened with."""
     state = job.beside(".resume")
-    opened_with = request.opened_with()
-    config, model_name, record = request.config(), request.model, None
     if job.resume and state.exists():
-        record, tensors = read_state(state)
-        _refuse_other_options(request, record)
-        opened_with |= {"pretrained": False, "photos": False, "extra": None, "start": None}
-        opened_with |= record["request"]
-        config, model_name = record["config"], record["model"].name
-    elif job.resume and world.is_first:
-        notice(f"note: {state} does not exist: nothing to resume, training from the start")
-    learned = {} if record else _learned_elsewhere(opened_with, model_name, world)
-    data = _open(opened_with, model_name, world)
-    data = data.split_validation(config.val_split, config.seed, opened_with["limit"])
-    opened_with["data"] = data.name
-    if not record:
-        config = request.config(len(data.train))
-    if job.dry_run:
-        # Classes that one batch happens to have few of are not rare.
-        data, config = _one_batch(data, config), replace(config, epochs=1, balance=False)
-    if opened_with["extra"]:
-        data = with_drawn(data, config.seed)
-    model = _model_config(model_name, data)
-    workers = claim_threads(device, model.name, config.batch_size, world.size)
-    run = TrainingRun(model, data, config, device, world, workers)
-    if record:
-        restore(run, record, tensors)
+        run, opened = _brought_back(request, job, state, world)
     else:
-        _begin(run, learned, request)
+        if job.resume and world.is_first:
+            notice(f"note: {state} does not exist: nothing to resume, training from the start")
+        run, opened = _fresh(request, job, world)
     if not job.quiet:
         _show(run)
-    return run, opened_with
+    return run, opened
 
 
-def _begin(run: "TrainingRun", learned: Mapping[str, Any], request: Request) -> None:
-    """Give a network the weights that it shall start from, if any."""
-    from cnncli.nn.pretrained import start_from
-
-    if request.start:
-        _start_with(run, request.start)
-    elif learned:
-        start_from(learned, {run.network, run.averaged}, run.model)
-        if request.fit == "all" and entry_of(run.model.name).pretrained:
+def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opened]:
+    with world.first_goes_ahead():  # it downloads; the others find the file
+        weights = pretrained_state(request.model) if request.opened.pretrained else None
+    config = request.config()
+    data = _open(request.opened, request.model, world)
+    data = data.split_validation(config.val_split, config.seed, request.opened.limit)
+    config = request.config(len(data.train))
+    if job.dry_run:
+        # Classes that one batch happens to have few of are not rare.
+        data = replace(data, train=limit(data.train, config.batch_size))
+        config = replace(config, epochs=1, balance=False)
+    run = _run(request.model, _with_extra(data, request.opened, config), config, job, world)
+    if request.opened.start:
+        _start_with(run, Path(request.opened.start))
+    elif weights:
+        start_from(weights, {run.network, run.ema}, run.model)
+        if entry_of(run.model.name).pretrained:
             _start_with_head(run)
+    return run, replace(request.opened, data=data.name)
 
 
-def _start_with(run: "TrainingRun", path: Path) -> None:
+def _with_extra(data: DataSet, opened: Opened, config: TrainConfig) -> DataSet:
+    return with_drawn(data, config.seed) if opened.extra else data
+
+
+def _start_with(run: TrainingRun, path: Path) -> None:
     """Give a network the weights of a checkpoint of its kind."""
-    from cnncli.checkpoint import read_checkpoint
-    from cnncli.nn.state_dict import load_network
-
     checkpoint = read_checkpoint(path)
     if checkpoint.model != run.model:
         raise UsageError(
@@ -312,53 +286,58 @@ def _start_with(run: "TrainingRun", path: Path) -> None:
             f"name weights of {run.model.name} that were trained on such pictures"
         )
     state = load_network(checkpoint).state_dict()
-    for network in {run.network, run.averaged}:
+    for network in {run.network, run.ema}:
         network.load_state_dict(state)
 
 
-def _start_with_head(run: "TrainingRun") -> None:
+def _start_with_head(run: TrainingRun) -> None:
     """Give a network the head that suits its features before they change.
 
     From a random head the first steps would pull good features apart (Kumar et al., 2022, arXiv
     2202.10054).
     """
-    from cnncli.nn.head import HeadRun
-
     fitted = HeadRun(run.model, run.data, run.device, balance=run.config.balance)
-    for network in {run.network, run.averaged}:
+    for network in {run.network, run.ema}:
         network.load_state_dict(fitted.network.state_dict())
 
 
-def _refuse_other_options(request: Request, record: Mapping[str, Any]) -> None:
+def _brought_back(
+    request: Request, job: Job, state: Path, world: World
+) -> tuple[TrainingRun, Opened]:
+    record, tensors = read_state(state)
+    opened = Opened(**record["request"])
+    _refuse_other_options(request, record, opened)
+    config, name = record["config"], record["model"].name
+    data = _open(opened, name, world)
+    data = data.split_validation(config.val_split, config.seed, opened.limit)
+    run = _run(name, _with_extra(data, opened, config), config, job, world)
+    restore(run, record, tensors)
+    return run, opened
+
+
+def _run(name: str, data: DataSet, config: TrainConfig, job: Job, world: World) -> TrainingRun:
+    device = pick_device(job.device, world.local_rank)
+    workers = claim_threads(device, name, config.batch_size, world.size)
+    return TrainingRun(_model_config(name, data), data, config, device, world, workers)
+
+
+def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: Opened) -> None:
     """Refuse options that say otherwise than the run began: they are a misunderstanding."""
-    before: dict[str, Any] = {
-        "pretrained": False,
-        "extra": None,
-        "start": None,
-        **record["config"].to_dict(),
-        **record["request"],
-        "model": record["model"].name,
-    }
-    asked: dict[str, Any] = {
+    before = {**record["config"].to_dict(), **asdict(opened), "model": record["model"].name}
+    asked = {
         **request.options,
-        "data": request.data,
-        "limit": request.limit,
-        "image_size": request.image_size,
-        "strict": request.strict,
+        **asdict(request.opened),
         "model": request.model,
         "recipe": request.recipe,
-        "pretrained": request.pretrained,
-        "extra": request.extra,
-        "start": str(request.start) if request.start else None,
     }
     for name, value in asked.items():
         same = value == before[name] or (name == "data" and _is_folder(value, before[name]))
-        open_choice = name == "precision" and value == "auto"  # the record has what was chosen
-        if name in request.given and not same and not open_choice:
+        left_open = name == "precision" and value == "auto"
+        if name in request.given and not same and not left_open:
             option = "--" + name.replace("_", "-")
             raise UsageError(
                 f"--resume goes on with {option} {before[name]}, not {value}; "
-                f"leave {option} away, or train anew without --resume"
+                f"leave out {option}, or train anew without --resume"
             )
 
 
@@ -366,63 +345,34 @@ def _is_folder(name: str | None, path: str) -> bool:
     return name is not None and str(Path(name).expanduser().resolve()) == path
 
 
-def _learned_elsewhere(
-    opened_with: Mapping[str, Any], model: str, world: "World"
-) -> Mapping[str, Any]:
-    """Return the state dict to start from, if one was asked for."""
-    if not opened_with["pretrained"]:
-        return {}
-    if not world.is_first:
-        world.wait()  # the first one downloads; the others find the file
-    state = pretrained_state(model)
-    if world.is_first:
-        world.wait()
-    return state
-
-
-def _model_config(name: str, data: "DataSet") -> ModelConfig:
+def _model_config(name: str, data: DataSet) -> ModelConfig:
     seen = data.preprocessing
     return ModelConfig(name, seen.channels, seen.height, seen.width, len(data.classes))
 
 
-def _open(opened_with: Mapping[str, Any], model: str, world: "World | None" = None) -> "DataSet":
-    from cnncli.nn.datasets import open_data
-    from cnncli.nn.pretrained import as_trained
-
-    if world and not world.is_first:
-        world.wait()  # the first one downloads and fills caches; the others find them
-    data = open_data(
-        opened_with["data"],
-        data_folder(),
-        edge=opened_with["image_size"],
-        strict=opened_with["strict"],
-        photos=opened_with["photos"],
-    )
-    if world and world.is_first:
-        world.wait()
-    if not world or world.is_first:
+def _open(opened: Opened, model: str, world: World) -> DataSet:
+    with world.first_goes_ahead():  # it downloads and fills caches; the others find them
+        data = open_data(
+            opened.data,
+            data_folder(),
+            edge=opened.image_size,
+            strict=opened.strict,
+            photos=opened.photos,
+        )
+    if world.is_first:
         for text in data.notices:
             notice(f"note: {text}")
-    if opened_with["pretrained"]:
+    if opened.pretrained:
         data = replace(data, preprocessing=as_trained(data.preprocessing, model))
     return data
 
 
-def _one_batch(data: "DataSet", config: TrainConfig) -> "DataSet":
-    from cnncli.nn.splits import limit
-
-    return replace(data, train=limit(data.train, config.batch_size))
-
-
-def _show(run: "TrainingRun") -> None:
-    from cnncli.nn.layer_table import layer_table
-    from cnncli.show.training import show_network
-
+def _show(run: TrainingRun) -> None:
     numbers = "bfloat16" if run.bf16 else "float32"
     processes = f", {run.world.size} processes" if run.world.size > 1 else ""
     show_network(layer_table(run.network, run.model), f"{run.model.name} on {run.data.name}")
     notice(
-        f"{len(run.train):,} pictures to learn from, {len(run.validation):,} to choose by; "
+        f"{len(run.train):,} pictures to train on, {len(run.validation):,} to choose by; "
         f"{run.device}, {numbers}{processes}"
     )
     if run.class_weights is not None:
@@ -431,10 +381,8 @@ def _show(run: "TrainingRun") -> None:
         notice(f"going on after step {run.steps:,} of {run.total_steps:,}")
 
 
-def _calibrated(checkpoint: "Checkpoint", run: "TrainingRun") -> "Checkpoint":
-    """Fit the confidence to the validation pictures, and learn what real pictures look like."""
-    from cnncli.inference import calibrate
-
+def _calibrated(checkpoint: Checkpoint, run: TrainingRun) -> Checkpoint:
+    """Fit the confidence to the validation pictures, and note what real pictures look like."""
     held_out = run.validation
     pixels = held_out.images.permute(0, 2, 3, 1).cpu().numpy()
     return calibrate(checkpoint, pixels, held_out.labels.cpu().numpy(), engine="torch")
@@ -443,8 +391,8 @@ def _calibrated(checkpoint: "Checkpoint", run: "TrainingRun") -> "Checkpoint":
 class _Keeper:
     """Writes what a run leaves behind, from its first process only."""
 
-    def __init__(self, run: "TrainingRun", job: Job, opened_with: Mapping[str, Any]) -> None:
-        self._run, self._job, self._opened_with = run, job, opened_with
+    def __init__(self, run: TrainingRun, job: Job, opened: Opened) -> None:
+        self._run, self._job, self._opened = run, job, opened
         self._writes = run.world.is_first and not job.dry_run
         self._last = time.monotonic()
         if self._writes:
@@ -452,23 +400,18 @@ class _Keeper:
 
     def state(self, *, due: bool = False) -> None:
         """Write the state to resume from; with `due`, only if the last one is old."""
-        from cnncli.nn.resume import write_state
-
         if not self._writes or (due and time.monotonic() - self._last < STATE_SECONDS):
             return
-        write_state(self._job.beside(".resume"), self._run, self._opened_with)
+        write_state(self._job.beside(".resume"), self._run, asdict(self._opened))
         self._last = time.monotonic()
 
     def weights(self, **facts: Any) -> None:
         """Write the checkpoint of the best epoch, or of the first steps if none has ended."""
-        from cnncli.checkpoint import write_checkpoint
-        from cnncli.nn.results import to_checkpoint
-
         if self._writes:
-            weights = self._run.best or self._run.averaged.state_dict()
-            pretrained = self._opened_with["pretrained"]
+            weights = self._run.best or self._run.ema.state_dict()
+            pretrained, command = self._opened.pretrained, _command()
             checkpoint = to_checkpoint(
-                self._run, weights, command=_command(), pretrained=pretrained, **facts
+                self._run, weights, command=command, pretrained=pretrained, **facts
             )
             if facts:  # the last one: all that is known of the run is in it
                 checkpoint = _calibrated(checkpoint, self._run)
@@ -476,15 +419,11 @@ class _Keeper:
 
     def history(self) -> None:
         """Write the table of epochs."""
-        from cnncli.nn.results import write_history
-
         if self._writes:
             write_history(self._job.beside(".history.csv"), self._run.reports)
 
     def curves(self) -> None:
         """Write the picture of loss and accuracy."""
-        from cnncli.show.curves import draw_curves
-
         if self._writes and self._run.reports:
             title = f"{self._run.model.name} on {self._run.data.name}"
             picture = draw_curves([report.to_dict() for report in self._run.reports], title)
@@ -492,10 +431,8 @@ class _Keeper:
                 file.write(picture)
 
 
-def _train(run: "TrainingRun", job: Job, opened_with: Mapping[str, Any], started: float) -> None:
-    from cnncli.nn.training import DivergedError, StoppedError
-
-    keeper = _Keeper(run, job, opened_with)
+def _train(run: TrainingRun, job: Job, opened: Opened, started: float) -> None:
+    keeper = _Keeper(run, job, opened)
     deadline = started + job.max_minutes * 60 if job.max_minutes else None
     with _stop_signals() as signals:
         try:
@@ -518,7 +455,7 @@ def _is_past(deadline: float | None) -> bool:
     return deadline is not None and time.perf_counter() > deadline
 
 
-def _say_interrupted(run: "TrainingRun", job: Job) -> None:
+def _say_interrupted(run: TrainingRun, job: Job) -> None:
     if run.world.is_first:
         kept = f"epoch {run.best_epoch}" if run.best_epoch else "the first steps"
         notice(
@@ -528,10 +465,8 @@ def _say_interrupted(run: "TrainingRun", job: Job) -> None:
 
 
 def _run_epochs(
-    run: "TrainingRun", job: Job, keeper: _Keeper, should_stop: Callable[[], bool]
+    run: TrainingRun, job: Job, keeper: _Keeper, should_stop: Callable[[], bool]
 ) -> None:
-    from cnncli.show.training import EpochTable
-
     done = [report.to_dict() for report in run.reports]
     with EpochTable(run.config.epochs, done, quiet=job.quiet) as table, _logs(run, job) as log:
 
@@ -551,7 +486,7 @@ def _run_epochs(
 
 
 @contextlib.contextmanager
-def _logs(run: "TrainingRun", job: Job) -> Iterator[Callable[[Mapping[str, float]], None]]:
+def _logs(run: TrainingRun, job: Job) -> Iterator[Callable[[Mapping[str, float]], None]]:
     """Yield a function that logs an epoch to TensorBoard, or does nothing."""
     if job.tensorboard is None or not run.world.is_first:
         yield lambda _report: None
@@ -593,10 +528,10 @@ def _stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> None:
-    network = run.best_network() if run.best else run.averaged
-    with ThreadPoolExecutor(1) as crew:  # loading the plotting library takes as long as testing
-        curves = crew.submit(keeper.curves)
+def _finish(run: TrainingRun, job: Job, keeper: _Keeper, started: float) -> None:
+    network = run.best_network() if run.best else run.ema
+    with ThreadPoolExecutor(1) as worker:  # loading the plotting library takes as long as testing
+        curves = worker.submit(keeper.curves)
         test = run.evaluate(network, run.data.load_test())
         drawn = run.data.drawn and run.evaluate(network, run.data.drawn)
         keeper.weights(test=test, drawn=drawn)
@@ -607,7 +542,7 @@ def _finish(run: "TrainingRun", job: Job, keeper: _Keeper, started: float) -> No
         _tell(test, f", epoch {run.best_epoch} of {run.epoch}", run.data, job, started)
 
 
-def _tell(test: "Metrics", when: str, data: "DataSet", job: Job, started: float) -> None:
+def _tell(test: Metrics, when: str, data: DataSet, job: Job, started: float) -> None:
     """Show what came out, once all is written."""
     seconds = time.perf_counter() - started
     weights = None if job.dry_run else str(job.out)
@@ -626,26 +561,19 @@ def _tell(test: "Metrics", when: str, data: "DataSet", job: Job, started: float)
     result(f"weights {weights}" if weights else "dry run: nothing was written")
 
 
-def _accuracy(found: "Metrics") -> str:
+def _accuracy(found: Metrics) -> str:
     """Return an accuracy with its number of pictures and the bounds of 95 % confidence."""
-    from cnncli.inference.scores import wilson_interval
-
     low, high = wilson_interval(round(found.accuracy * found.count), found.count)
     return f"{found.accuracy:.2%} on {found.count:,} pictures (95 %: {low:.1%} to {high:.1%})"
 
 
-def _report(data: "DataSet", job: Job, path: Path) -> None:
+def _report(data: DataSet, job: Job, path: Path) -> None:
     """Write the page about the weights that were kept, read back from their file."""
-    from cnncli.checkpoint import read_checkpoint
-    from cnncli.commands._report import Labelled, write_report
-    from cnncli.inference import load_engine
-    from cnncli.preprocess import to_network_input
-
     checkpoint, test = read_checkpoint(job.out), data.load_test()
     pixels, labels = test.images.permute(0, 2, 3, 1).numpy(), test.labels.numpy()
     engine = load_engine(checkpoint, count=len(labels))
-    shares = engine.probabilities(to_network_input(pixels, checkpoint.preprocessing))
-    write_report(path, checkpoint, job.out, Labelled(data.name, pixels, labels), shares)
+    probabilities = engine.probabilities(to_network_input(pixels, checkpoint.preprocessing))
+    write_report(path, checkpoint, job.out, Labelled(data.name, pixels, labels), probabilities)
 
 
 def _command() -> str:

@@ -1,26 +1,36 @@
 """``cnncli evaluate``: how good weights are on labelled pictures, and where they fail."""
 
-from __future__ import annotations
-
+import csv
+import io
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
+from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import Device, Json, MaxPixels, Quiet, Weights
 from cnncli.commands._report import Labelled, write_report
-from cnncli.config import MAX_PIXELS
+from cnncli.commands._weights import open_weights, weights_name
+from cnncli.config import MAX_PIXELS, data_folder
 from cnncli.errors import DataError, UsageError
-from cnncli.show.console import notice, result
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from cnncli.checkpoint import Checkpoint
-    from cnncli.inference.scores import Scores
+from cnncli.files import atomic_write
+from cnncli.images import Picture, write_picture
+from cnncli.inference import load_engine
+from cnncli.inference.scores import Scores, score, worst_mistakes
+from cnncli.pipeline import core_count
+from cnncli.preprocess import to_network_input
+from cnncli.show.console import notice, result, stdout_console
+from cnncli.show.evaluation import (
+    class_table,
+    confusion_table,
+    draw_confusion,
+    draw_reliability,
+    mistakes_sheet,
+)
 
 MOST_MISTAKES = 64  # on the contact sheet
 
@@ -72,11 +82,6 @@ def evaluate(
 
     Example: cnncli evaluate --report report.html
     """
-    from cnncli.commands._weights import open_weights, weights_name
-    from cnncli.inference import load_engine
-    from cnncli.inference.scores import score
-    from cnncli.preprocess import to_network_input
-
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other; leave out one")
     os.environ["CNNCLI_MAX_PIXELS"] = str(max_pixels)  # folders of pictures are read by nn
@@ -84,11 +89,11 @@ def evaluate(
     notice(f"weights: {weights_name(path)} ({reason})", quiet=quiet)
     found = _open(data, checkpoint, quiet)
     runner = load_engine(checkpoint, engine, count=len(found.labels), device=device)
-    shares = runner.probabilities(to_network_input(found.pixels, checkpoint.preprocessing))
-    scores = score(shares, found.labels, checkpoint.classes)
-    _draw(scores, found, shares, checkpoint.classes, confusion, mistakes, reliability)
+    probabilities = runner.probabilities(to_network_input(found.pixels, checkpoint.preprocessing))
+    scores = score(probabilities, found.labels, checkpoint.classes)
+    _draw(scores, found, probabilities, checkpoint.classes, confusion, mistakes, reliability)
     if report:
-        write_report(report, checkpoint, path, found, shares)
+        write_report(report, checkpoint, path, found, probabilities)
     if as_json:
         result(json.dumps({"data": found.name, **scores.to_dict()}, ensure_ascii=False))
     elif as_csv:
@@ -104,7 +109,6 @@ def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> Labelled:
     folder = Path(name).expanduser()
     if folder.is_dir() and name != trained_on and _is_class_folder(folder):
         return _whole_folder(folder, checkpoint, quiet)
-    from cnncli.config import data_folder
     from cnncli.nn.datasets import open_data
 
     edge = checkpoint.preprocessing.height
@@ -126,7 +130,6 @@ def _is_class_folder(folder: Path) -> bool:
 
 def _whole_folder(folder: Path, checkpoint: Checkpoint, quiet: bool) -> Labelled:
     from cnncli.nn.folders import list_classes, list_part, part_folders, read_part
-    from cnncli.pipeline import core_count
 
     parts = part_folders(folder)
     part = next(parts[name] for name in ("test", "validation", "train") if name in parts)
@@ -147,8 +150,6 @@ def _checked(
     checkpoint: Checkpoint,
 ) -> Labelled:
     """Return the pictures with the network's own class numbers: classes are matched by name."""
-    import numpy as np
-
     wanted = checkpoint.preprocessing
     if pixels.shape[1:] != (wanted.height, wanted.width, wanted.channels):
         raise DataError(
@@ -168,9 +169,6 @@ def _checked(
 
 
 def _print_csv(scores: Scores) -> None:
-    import csv
-    import io
-
     text = io.StringIO()
     rows = scores.to_dict()["per_class"]
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
@@ -180,9 +178,6 @@ def _print_csv(scores: Scores) -> None:
 
 
 def _print(scores: Scores, name: str) -> None:
-    from cnncli.show.console import stdout_console
-    from cnncli.show.evaluation import class_table, confusion_table
-
     console = stdout_console()
     low, high = scores.interval
     wrong = scores.count - round(scores.accuracy * scores.count)
@@ -200,15 +195,12 @@ def _print(scores: Scores, name: str) -> None:
 def _draw(
     scores: Scores,
     found: Labelled,
-    shares: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
     classes: tuple[str, ...],
     confusion: Path | None,
     mistakes: Path | None,
     reliability: Path | None,
 ) -> None:
-    from cnncli.files import atomic_write
-    from cnncli.show.evaluation import draw_confusion, draw_reliability
-
     title = f"{found.name}: {scores.accuracy:.2%} of {scores.count:,}"
     drawn: dict[Path, bytes] = {}
     if confusion:
@@ -223,23 +215,19 @@ def _draw(
             file.write(data)
         notice(f"wrote {path}")
     if mistakes:
-        _draw_mistakes(mistakes, found, shares, classes)
+        _draw_mistakes(mistakes, found, probabilities, classes)
 
 
 def _draw_mistakes(
-    path: Path, found: Labelled, shares: NDArray[np.float32], classes: tuple[str, ...]
+    path: Path, found: Labelled, probabilities: NDArray[np.float32], classes: tuple[str, ...]
 ) -> None:
-    from cnncli.images import Picture, write_picture
-    from cnncli.inference.scores import worst_mistakes
-    from cnncli.show.evaluation import mistakes_sheet
-
-    worst = worst_mistakes(shares, found.labels, MOST_MISTAKES)
+    worst = worst_mistakes(probabilities, found.labels, MOST_MISTAKES)
     if not len(worst):
         notice(f"{path} is not written: there are no mistakes")
         return
     captions = [
-        f"{classes[found.labels[i]]} as {classes[shares[i].argmax()]}  {shares[i].max():.0%}"
-        for i in worst
+        f"{classes[found.labels[i]]} as {classes[row.argmax()]}  {row.max():.0%}"
+        for i, row in zip(worst, probabilities[worst], strict=True)
     ]
     sheet = mistakes_sheet([found.pixels[i] for i in worst], captions)
     write_picture(path, Picture(sheet, mode="RGB"))

@@ -1,17 +1,19 @@
 """``cnncli features``: what every layer of a network makes of a picture."""
 
+from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from cnncli.commands._options import Json, MaxPixels, Output, Quiet, Show, Weights
-from cnncli.commands._seen import Image, read_one, wants_show
+from cnncli.commands._seen import Answer, Image, Seen, read_one, wants_show
 from cnncli.config import MAX_PIXELS
-
-if TYPE_CHECKING:
-    from cnncli.commands._seen import Answer, Seen
-    from cnncli.interpret.feature_maps import Stage
+from cnncli.files import atomic_write
+from cnncli.interpret.feature_maps import Stage, activations, choose_stage
+from cnncli.show.console import result, stdout_console
+from cnncli.show.features import feature_sheet, show_features
 
 
 def features(
@@ -46,9 +48,6 @@ def features(
 
     cnncli features digit.jpg --npz maps.npz --no-show
     """
-    from cnncli.interpret.feature_maps import activations, choose_stage
-    from cnncli.show.features import feature_sheet
-
     seen = read_one(image, weights, max_pixels, quiet=quiet or as_json)
     if npz is not None:
         seen.refuse(npz)
@@ -65,39 +64,26 @@ def features(
     elif target != "-":
         _print_paths(answer, target, npz)
     if wants_show(show, quiet or as_json, target):
-        from cnncli.show.console import stdout_console
-        from cnncli.show.features import show_features
-
         # All of it is in the picture; the terminal leaves out what the next step repeats.
         drawn = [stage for stage in chosen if layer or not stage.name.startswith("relu")]
         show_features(stdout_console(), drawn, classes, every_map=bool(layer))
 
 
-def _write_numbers(path: Path, stages: "list[Stage]") -> None:
-    import numpy as np
-
-    from cnncli.files import atomic_write
-
+def _write_numbers(path: Path, stages: list[Stage]) -> None:
     arrays: dict[str, Any] = {stage.name: stage.values for stage in stages}
     with atomic_write(path) as file:
         np.savez_compressed(file, **arrays)
 
 
-def _print_paths(answer: "Answer", target: str, npz: Path | None) -> None:
-    from cnncli.show.console import result
-
+def _print_paths(answer: Answer, target: str, npz: Path | None) -> None:
     result(f"{target}: {answer}")
     if npz is not None:
         result(str(npz))
 
 
 def _print_record(
-    seen: "Seen", answer: "Answer", stages: "list[Stage]", target: str, npz: Path | None
+    seen: Seen, answer: Answer, stages: list[Stage], target: str, npz: Path | None
 ) -> None:
-    from json import dumps
-
-    from cnncli.show.console import result
-
     record = {
         "path": seen.source,
         "output": target,
@@ -110,7 +96,7 @@ def _print_record(
     result(dumps(record, ensure_ascii=False))
 
 
-def _stage_record(stage: "Stage") -> dict[str, Any]:
+def _stage_record(stage: Stage) -> dict[str, Any]:
     values = stage.values
     return {
         "name": stage.name,

@@ -1,12 +1,12 @@
 """``cnncli train``: from a data set to a checkpoint, with everything shown on the way."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cnncli.commands._options import Device, Json, Quiet
-from cnncli.commands._training import Fit, Job, Request, train_here
 from cnncli.config import (
     RECIPES,
     ExtraName,
@@ -65,7 +65,7 @@ def train(
         ),
     ] = False,
     fit: Annotated[
-        Fit | None,
+        Literal["head", "all"] | None,
         typer.Option(
             help="head: train the last layer of a pretrained network alone, in seconds; "
             "all: tune all layers for --epochs. Default: head for photos, else all.",
@@ -159,6 +159,10 @@ def train(
 
     Example: cnncli train --data mnist --extra drawn
     """
+    # A thread that spins while it waits makes a busy machine crawl; torch reads this on import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from cnncli.commands._training import Job, Opened, Request, train_here
+
     options = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -176,20 +180,9 @@ def train(
         for name in context.params
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
-    request = Request(
-        data,
-        model,
-        recipe,
-        options,
-        limit,
-        image_size,
-        strict,
-        given,
-        pretrained,
-        extra,
-        start,
-        fit,
-    )
+    begin = str(start) if start else None
+    opened = Opened(data, limit, image_size, strict, pretrained, extra, begin)
+    request = Request(model, recipe, opened, options, given, fit)
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
     job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)

@@ -1,23 +1,24 @@
 """``cnncli why``: which pixels of a picture decided."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, dataclass
+from json import dumps
+from typing import Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from cnncli.commands._options import Json, MaxPixels, Output, Quiet, Show, Weights
 from cnncli.commands._seen import Image, Seen, read_one, wants_show
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
-from cnncli.show.console import result
+from cnncli.inference import Engine, load_engine
+from cnncli.interpret.hires_cam import hires_cam
+from cnncli.interpret.occlusion import Region, occlusion, strongest_window
+from cnncli.show.console import result, stdout_console
+from cnncli.show.picture import show_pictures
 from cnncli.show.text import percent, printable
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from cnncli.inference import Engine
-    from cnncli.interpret.occlusion import Region
+from cnncli.show.why import heat_over, why_sheet
 
 TRIES = "occlusion"  # the method that covers every region
 METHODS = (TRIES, "grad-cam")
@@ -41,9 +42,9 @@ class Finding:
     """
 
     index: int
-    before: "NDArray[np.float32]"
-    after: "NDArray[np.float32]"
-    region: "Region"
+    before: NDArray[np.float32]
+    after: NDArray[np.float32]
+    region: Region
     tried: bool
 
     @property
@@ -57,7 +58,7 @@ class Finding:
         return float(self.after[self.index])
 
     @property
-    def fall(self) -> float:
+    def confidence_drop(self) -> float:
         """What the class loses."""
         return self.confidence - self.covered_confidence
 
@@ -77,8 +78,8 @@ class Finding:
         if answer != self.index:
             first += f" (the answer is {_said(classes, self.before, answer)})"
         size = f"{self.region.width}x{self.region.height}"
-        points = abs(self.fall) * 100
-        if abs(self.fall) < SLIGHT:
+        points = abs(self.confidence_drop) * 100
+        if abs(self.confidence_drop) < SLIGHT:
             return [f"{first}.", self._slight(f"{size} region ({self.region_text()})", points)]
         other = int(self.after.argmax())
         then = "stays" if other == answer else f"becomes {_said(classes, self.after, other)}"
@@ -86,7 +87,7 @@ class Finding:
             what = f"the strongest {size} region ({self.region_text()})"
         else:
             what = f"the {size} region ({self.region_text()}) that speaks most against it"
-        verb, more = ("leaves", "less") if self.fall > 0 else ("gives", "more")
+        verb, more = ("leaves", "less") if self.confidence_drop > 0 else ("gives", "more")
         return [
             f"{first}.",
             f"Covering {what} {verb} {percent(self.covered_confidence)}, {points:.1f} points "
@@ -102,7 +103,7 @@ class Finding:
         )
 
 
-def _said(classes: tuple[str, ...], probabilities: "NDArray[np.float32]", index: int) -> str:
+def _said(classes: tuple[str, ...], probabilities: NDArray[np.float32], index: int) -> str:
     return f"{printable(classes[index], 40)} with {percent(float(probabilities[index]))}"
 
 
@@ -148,7 +149,6 @@ def why(
     """
     if method not in METHODS:
         raise UsageError(f"--method {method!r} is unknown; use {' or '.join(METHODS)}")
-    from cnncli.inference import load_engine
 
     seen = read_one(image, weights, max_pixels, quiet=quiet or as_json)
     engine = load_engine(seen.checkpoint)
@@ -178,18 +178,15 @@ def _index_of(label: str, classes: tuple[str, ...]) -> int:
 
 
 def _heat(
-    seen: Seen, engine: "Engine", index: int, method: str, patch: int, *, against: bool
-) -> "tuple[NDArray[np.float32], Region]":
+    seen: Seen, engine: Engine, index: int, method: str, patch: int, *, against: bool
+) -> tuple[NDArray[np.float32], Region]:
     """Return the heat map of what the network is shown, and the region to cover.
 
     Of the answer that is what speaks for it; of another class, what speaks against it.
     """
-    from cnncli.interpret.occlusion import occlusion, strongest_window
-
     if method == TRIES:
         found = occlusion(engine.probabilities, seen.network_input, index, patch, seen.nothing())
-        return found.falls, found.opposing if against else found.strongest
-    from cnncli.interpret.hires_cam import hires_cam
+        return found.confidence_drop, found.opposing if against else found.strongest
     from cnncli.nn.state_dict import load_network
 
     network = load_network(seen.checkpoint)
@@ -199,13 +196,11 @@ def _heat(
 
 def _write(
     seen: Seen,
-    heat: "NDArray[np.float32]",
-    finding: "Finding",
+    heat: NDArray[np.float32],
+    finding: Finding,
     lines: list[str],
     output: str | None,
 ) -> str:
-    from cnncli.show.why import why_sheet
-
     title = f"{finding.region_text()} covered"
     sheet = why_sheet(
         seen.pictures(), heat, finding.box(), (title, _covered_pixels(seen, finding)), lines
@@ -213,10 +208,8 @@ def _write(
     return seen.write(sheet, output, "why")
 
 
-def _covered_pixels(seen: Seen, finding: "Finding") -> "NDArray[np.uint8]":
+def _covered_pixels(seen: Seen, finding: Finding) -> NDArray[np.uint8]:
     """Return what the network is shown with the strongest region covered, RGB."""
-    import numpy as np
-
     prepared = seen.checkpoint.preprocessing
     std, mean = (np.array(v, np.float32)[:, None, None] for v in (prepared.std, prepared.mean))
     covered = finding.region.cover(seen.network_input, seen.nothing())
@@ -224,10 +217,7 @@ def _covered_pixels(seen: Seen, finding: "Finding") -> "NDArray[np.uint8]":
     return np.ascontiguousarray(np.broadcast_to(pixels.transpose(1, 2, 0), (*pixels.shape[1:], 3)))
 
 
-def _print_record(seen: Seen, finding: "Finding", method: str, target: str) -> None:
-    from dataclasses import asdict
-    from json import dumps
-
+def _print_record(seen: Seen, finding: Finding, method: str, target: str) -> None:
     classes = seen.checkpoint.classes
     record: dict[str, Any] = {
         "path": seen.source,
@@ -239,18 +229,14 @@ def _print_record(seen: Seen, finding: "Finding", method: str, target: str) -> N
         "confidence": finding.confidence,
         "region": asdict(finding.region),
         "covered_confidence": finding.covered_confidence,
-        "fall": finding.fall,
+        "fall": finding.confidence_drop,
         "covered_label": classes[int(finding.after.argmax())],
         "covered_label_confidence": float(finding.after.max()),
     }
     result(dumps(record, ensure_ascii=False))
 
 
-def _show(seen: Seen, heat: "NDArray[np.float32]", finding: "Finding") -> None:
-    from cnncli.show.console import stdout_console
-    from cnncli.show.picture import show_pictures
-    from cnncli.show.why import heat_over
-
+def _show(seen: Seen, heat: NDArray[np.float32], finding: Finding) -> None:
     shown = seen.shown()
     panels = [
         ("shown", shown),

@@ -95,5 +95,5 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
 
 
 def _loss(logits: NDArray[np.float32], labels: NDArray[np.int64], sharpness: float) -> float:
-    shares = softmax(logits * np.float32(sharpness))[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(shares, 1e-12)).mean())
+    probabilities = softmax(logits * np.float32(sharpness))[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(probabilities, 1e-12)).mean())

@@ -87,8 +87,8 @@ def softmax(logits: Array) -> Array:
     [[0.5, 0.5]]
     """
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Array = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def load_engine(

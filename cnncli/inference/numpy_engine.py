@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from cnncli.checkpoint import Checkpoint, simple_shapes
 from cnncli.config import ModelConfig
 from cnncli.errors import DeviceError
-from cnncli.ops import max_pool2d
 
 Array = NDArray[np.float32]
 
@@ -19,7 +18,7 @@ class NumpyEngine:
     """Runs a SimpleCNN of any size, channels and classes.
 
     Pictures lie side by side as ``(H, W, N, C)``: a window's nine shifts are then whole blocks of
-    memory, a layer is one matrix product, and pooling is the one of :mod:`cnncli.ops`.
+    memory, and a layer is one matrix product.
 
     Parameters
     ----------
@@ -51,7 +50,6 @@ class NumpyEngine:
         turned = maps.transpose(2, 3, 1, 0).reshape(-1, len(hidden))
         self._hidden = np.ascontiguousarray(turned), tensors["fc1.bias"]
         self._output = np.ascontiguousarray(tensors["fc2.weight"].T), tensors["fc2.bias"]
-        self._scratch: dict[str, Array] = {}
 
     def outputs(self, batch: Array) -> tuple[Array, Array]:
         """Run the network.
@@ -69,47 +67,13 @@ class NumpyEngine:
         """
         hidden = np.empty((len(batch), len(self._hidden[1])), np.float32)
         for start in range(0, len(batch), CHUNK):
-            hidden[start : start + CHUNK] = self._hidden_layer(batch[start : start + CHUNK])
+            maps = batch[start : start + CHUNK].transpose(2, 3, 0, 1)  # (H, W, N, C)
+            for weights, bias in self._convolutions:
+                # Pooling first: the maximum commutes with adding a bias and with ReLU.
+                maps = np.maximum(_pool(_convolve(maps, weights)) + bias, 0)
+            flat = maps.transpose(2, 0, 1, 3).reshape(maps.shape[2], -1)  # (N, H/4 * W/4 * C)
+            hidden[start : start + CHUNK] = np.maximum(flat @ self._hidden[0] + self._hidden[1], 0)
         return hidden, hidden @ self._output[0] + self._output[1]
-
-    def _hidden_layer(self, batch: Array) -> Array:
-        maps = batch.transpose(2, 3, 0, 1)  # (H, W, N, C)
-        for weights, bias in self._convolutions:
-            # Pooling first: the maximum commutes with adding a bias and with ReLU.
-            maps = _pool(self._convolve(maps, weights))
-            maps += bias
-            np.maximum(maps, 0, out=maps)
-        flat = maps.transpose(2, 0, 1, 3).reshape(
-            len(batch), len(self._hidden[0])
-        )  # (N, H/4 * W/4 * C)
-        hidden: Array = np.maximum(flat @ self._hidden[0] + self._hidden[1], 0)
-        return hidden
-
-    def _convolve(self, maps: Array, weights: Array) -> Array:
-        """Correlate (H, W, N, C) with 3x3 kernels, a border of zeros around: (H, W, N, out)."""
-        height, width, count, channels = maps.shape
-        padded = self._room("padded", (height + 2, width + 2, count, channels))
-        for edge in (padded[0], padded[-1], padded[:, 0], padded[:, -1]):
-            edge.fill(0)
-        padded[1:-1, 1:-1] = maps
-        windows = self._room("windows", (height, width, count, 9 * channels))
-        for tap in range(9):
-            row, column = divmod(tap, 3)
-            windows[..., tap * channels : (tap + 1) * channels] = padded[
-                row : row + height, column : column + width
-            ]
-        product = self._room("product", (height, width, count, weights.shape[1]))
-        flat = windows.reshape(-1, 9 * channels)
-        np.matmul(flat, weights, out=product.reshape(-1, weights.shape[1]))
-        return product
-
-    def _room(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Return memory that is kept between calls: fresh pages cost more than the arithmetic."""
-        size = prod(shape)
-        held = self._scratch.get(name)
-        if held is None or held.size < size:
-            held = self._scratch[name] = np.empty(size, np.float32)
-        return held[:size].reshape(shape)
 
 
 def multiply_adds(model: ModelConfig) -> int:
@@ -130,7 +94,21 @@ def _as_matrix(weight: Array) -> Array:
     return np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, len(weight)))
 
 
-def _pool(maps: Array) -> Array:
+def _convolve(maps: Array, weights: Array) -> Array:
+    """Correlate (H, W, N, C) with 3x3 kernels, a border of zeros around: (H, W, N, out)."""
     height, width, count, channels = maps.shape
-    pooled = max_pool2d(maps.reshape(height, width, -1), 2, edge="drop")
-    return np.asarray(pooled, np.float32).reshape(height // 2, width // 2, count, channels)
+    padded = np.zeros((height + 2, width + 2, count, channels), np.float32)
+    padded[1:-1, 1:-1] = maps
+    windows = np.empty((height, width, count, 9, channels), np.float32)
+    for tap in range(9):
+        row, column = divmod(tap, 3)
+        windows[..., tap, :] = padded[row : row + height, column : column + width]
+    product = windows.reshape(-1, len(weights)) @ weights
+    return product.reshape(height, width, count, -1)
+
+
+def _pool(maps: Array) -> Array:
+    """Return the maximum of each 2x2 window, (H // 2, W // 2, N, C)."""
+    height, width = maps.shape[0] // 2 * 2, maps.shape[1] // 2 * 2
+    rows = np.maximum(maps[0:height:2], maps[1:height:2])
+    return np.maximum(rows[:, 0:width:2], rows[:, 1:width:2])

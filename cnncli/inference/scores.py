@@ -88,21 +88,21 @@ class Scores:
         }
 
 
-def score(shares: Probabilities, labels: Labels, classes: tuple[str, ...]) -> Scores:
+def score(probabilities: Probabilities, labels: Labels, classes: tuple[str, ...]) -> Scores:
     """Compare predictions with the truth.
 
     Parameters
     ----------
-    shares
+    probabilities
         ``(N, K)``, N at least 1.
     labels
         ``(N,)``.
     classes
         K names.
     """
-    best = shares.argmax(axis=1)
+    best = probabilities.argmax(axis=1)
     right = int((best == labels).sum())
-    likelihood = np.maximum(shares[np.arange(len(labels)), labels].astype(np.float64), 1e-12)
+    likelihood = np.maximum(probabilities[np.arange(len(labels)), labels].astype(np.float64), 1e-12)
     confusion = confusion_matrix(labels, best, len(classes))
     return Scores(
         right / len(labels),
@@ -111,7 +111,7 @@ def score(shares: Probabilities, labels: Labels, classes: tuple[str, ...]) -> Sc
         float(-np.log(likelihood).mean()),
         class_scores(confusion, classes),
         confusion,
-        calibration_of(shares, labels),
+        calibration_of(probabilities, labels),
     )
 
 
@@ -153,10 +153,10 @@ def _share(part: int, whole: int) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def calibration_of(shares: Probabilities, labels: Labels, bins: int = BINS) -> Calibration:
+def calibration_of(probabilities: Probabilities, labels: Labels, bins: int = BINS) -> Calibration:
     """Sort pictures by confidence into bins of equal width (Guo et al., 2017, section 2)."""
-    confidence = shares.max(axis=1).astype(np.float64)
-    right = shares.argmax(axis=1) == labels
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
     counts = np.bincount(bin_of, minlength=bins)
     divisor = np.maximum(counts, 1)
@@ -167,7 +167,7 @@ def calibration_of(shares: Probabilities, labels: Labels, bins: int = BINS) -> C
     )
 
 
-def worst_mistakes(shares: Probabilities, labels: Labels, most: int) -> NDArray[np.intp]:
+def worst_mistakes(probabilities: Probabilities, labels: Labels, most: int) -> NDArray[np.intp]:
     """Return the positions of the surest wrong answers, the surest first."""
-    wrong = np.flatnonzero(shares.argmax(axis=1) != labels)
-    return wrong[np.argsort(-shares[wrong].max(axis=1), kind="stable")][:most]
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:most]

@@ -45,7 +45,7 @@ class Sensitivity:
     ----------
     confidence
         Of the class, nothing covered.
-    falls
+    confidence_drop
         float32 ``(H, W)``: for each pixel the mean of ``confidence - confidence when covered``
         over all patches that cover it. Negative where covering helps the class.
     strongest, opposing
@@ -53,7 +53,7 @@ class Sensitivity:
     """
 
     confidence: float
-    falls: Array
+    confidence_drop: Array
     strongest: Region
     opposing: Region
 
@@ -86,19 +86,22 @@ def occlusion(ask: Ask, image: Array, index: int, patch: int, fill: Array) -> Se
     """
     regions = list(patches(image.shape[1], image.shape[2], patch))
     confidence = float(ask(image[np.newaxis])[0, index])
-    falls = np.concatenate(
+    drops = np.concatenate(
         [confidence - ask(batch)[:, index] for batch in _covered(image, regions, fill)]
     )
     total = np.zeros(image.shape[1:], np.float64)
     count = np.zeros(image.shape[1:], np.int64)
-    for region, fall in zip(regions, falls.tolist(), strict=True):
+    for region, drop in zip(regions, drops.tolist(), strict=True):
         area = np.s_[
             region.top : region.top + region.height, region.left : region.left + region.width
         ]
-        total[area] += fall
+        total[area] += drop
         count[area] += 1
     mean = (total / np.maximum(count, 1)).astype(np.float32)
-    strongest, opposing = regions[int(falls.argmax())], regions[int(falls.argmin())]
+    strongest, opposing = (
+        regions[int(drops.argmax())],
+        regions[int(drops.argmin())],
+    )
     return Sensitivity(confidence, mean, strongest, opposing)
 
 

@@ -1,6 +1,8 @@
 """Several processes on one run: what torchrun starts, seen from the training loop."""
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -42,15 +44,34 @@ class World:
             distributed.all_reduce(values)
         return values
 
+    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Replace the gradients of parameters by their sums over all processes."""
+        if self.size > 1:
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            flat = self.sum(torch.cat([gradient.flatten() for gradient in gradients]))
+            sizes = [gradient.numel() for gradient in gradients]
+            for gradient, total in zip(gradients, torch.split(flat, sizes), strict=True):
+                gradient.copy_(total.view_as(gradient))
+
+    def take_firsts(self, tensors: Iterable[Tensor]) -> None:
+        """Replace tensors by those of the first process."""
+        if self.size > 1:
+            for tensor in tensors:
+                distributed.broadcast(tensor, 0)
+
     def any(self, wish: bool) -> bool:
         """Tell whether any process wishes so: all of them get the same answer."""
         if self.size == 1:
             return wish
         return bool(self.sum(torch.tensor(float(wish))) > 0)
 
-    def wait(self) -> None:
-        """Wait until every process is here."""
-        if self.size > 1:
+    @contextmanager
+    def first_goes_ahead(self) -> Iterator[None]:
+        """Let the first process do what stands inside before the others do it."""
+        if self.size > 1 and not self.is_first:
+            distributed.barrier()
+        yield
+        if self.size > 1 and self.is_first:
             distributed.barrier()
 
 

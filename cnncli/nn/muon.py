@@ -45,7 +45,7 @@ def muon(
     parameters: Sequence[Tensor],
     gradients: Sequence[Tensor],
     buffers: Sequence[Tensor],
-    rate: float | Tensor,
+    rate: float,
     weight_decay: float,
 ) -> None:
     """Update convolution kernels in place, each as a matrix with a row for each output channel.
@@ -55,7 +55,7 @@ def muon(
     parameters, gradients, buffers
         ``(outputs, inputs, kh, kw)`` each; buffers hold the momentum.
     rate
-        Learning rate; a tensor ``()`` where it is on the device.
+        Learning rate.
     weight_decay
         Taken off as AdamW does.
     """

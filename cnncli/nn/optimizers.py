@@ -42,13 +42,13 @@ class Optimizer:
         self.state: list[dict[str, Tensor]] = []
 
     @torch.no_grad()
-    def step(self, rate: float | Tensor) -> None:
+    def step(self, rate: float) -> None:
         """Update every parameter once, all in one call (torch's fused form), and drop gradients.
 
         Parameters
         ----------
         rate
-            Learning rate of this step; a float32 tensor ``()`` where it is on the device.
+            Learning rate of this step.
         """
         if not self.state:
             self.state = [self._fresh(i) for i in range(len(self.parameters))]
@@ -97,7 +97,7 @@ class Optimizer:
         parameters = [self.parameters[i] for i in indices]
         return list[Tensor](parameters), [p.grad for p in parameters if p.grad is not None]
 
-    def _adam(self, indices: list[int], rate: float | Tensor) -> None:
+    def _adam(self, indices: list[int], rate: float) -> None:
         update = adam if self.config.optimizer == "adam" else adamw
         update(
             *self._with_gradients(indices),
@@ -118,7 +118,7 @@ class Optimizer:
             maximize=False,
         )
 
-    def _sgd(self, indices: list[int], rate: float | Tensor) -> None:
+    def _sgd(self, indices: list[int], rate: float) -> None:
         sgd(
             *self._with_gradients(indices),
             # torch knows no first step where buffers of zeros stand: the result is the same.

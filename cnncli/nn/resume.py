@@ -35,8 +35,8 @@ def write_state(path: Path, run: TrainingRun, request: Mapping[str, Any]) -> Non
 
     tensors = {f"network.{k}": v for k, v in run.network.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in run.best.items()}
-    if run.averaged is not run.network:
-        tensors |= {f"averaged.{k}": v for k, v in run.averaged.state_dict().items()}
+    if run.ema is not run.network:
+        tensors |= {f"averaged.{k}": v for k, v in run.ema.state_dict().items()}
     for index, values in enumerate(run.optimizer.state):
         tensors |= {f"optimizer.{index}.{k}": v for k, v in values.items()}
     tensors["totals"] = run.totals
@@ -114,8 +114,8 @@ def restore(run: TrainingRun, record: Mapping[str, Any], tensors: Mapping[str, T
         groups.setdefault(group, {})[rest] = tensor.to(run.device)
     try:
         run.network.load_state_dict(groups["network"])
-        if run.averaged is not run.network:
-            run.averaged.load_state_dict(groups["averaged"])
+        if run.ema is not run.network:
+            run.ema.load_state_dict(groups["averaged"])
         _restore_optimizer(run, groups.get("optimizer", {}))
         run.totals.copy_(groups["totals"][""])
     except (KeyError, RuntimeError, ValueError) as error:

@@ -1,16 +1,15 @@
-"""Train a network: batches by index from memory, best epoch by validation, nothing printed.
+"""A training run: what it holds, epoch by epoch; the steps themselves are in ``loop.py``.
 
-The loop hands out one report an epoch; who calls it shows them, writes files and may stop it
-between two steps.
+One report is handed out an epoch; who calls shows them, writes files and may stop the run between
+two steps.
 """
 
 import copy
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 from zlib import crc32
 
@@ -20,28 +19,24 @@ from torch.nn import functional
 
 from cnncli.config import AUGMENTATIONS, ModelConfig, TrainConfig
 from cnncli.errors import CnncliError
-from cnncli.nn.augment import Variations, draw_variations, vary_strokes, warp
+from cnncli.nn.augmentation import Variations, draw_variations
 from cnncli.nn.datasets import DataSet
 from cnncli.nn.device import use_bf16
 from cnncli.nn.distributed import World
-from cnncli.nn.evaluation import Metrics, logits_of, normalise
+from cnncli.nn.evaluation import Metrics, logits_of
+from cnncli.nn.loop import train_epoch
 from cnncli.nn.networks import build_network, entry_of
 from cnncli.nn.optimizers import Optimizer
-from cnncli.nn.replay import Plan, Recorded, whole_step
 from cnncli.nn.schedule import learning_rate
 from cnncli.nn.splits import Split
 
-LAST_VARIETY = 0.25
+LAST_STRENGTH = 0.25  # of the augmentation, where it fades
 NONE_WEIGHT = 0.5  # of a picture that shows none of the classes
 _EPOCH_SEEDS = 1_000_003  # a prime: seeds of different runs meet in no epoch that one would train
 
 
 class DivergedError(CnncliError):
     """The loss is no longer a number."""
-
-
-class StoppedError(Exception):
-    """The caller asked the run to stop; its state is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +80,10 @@ class TrainingRun:
     world
         This process among those that share the run; every batch is parted between them.
     workers
-        Threads that each learn from a part of every batch; more than one only on the CPU and in
-        one process. Batch normalisation sees the part, and notes statistics of the first one.
+        Threads that each train on a part of every batch, with a replica of the network; more than
+        one only on the CPU and in one process. A network this small is computed faster by threads
+        that meet once a step than by ones that share out every operation. Batch normalisation sees
+        the part, and the network keeps the statistics of the first one.
     """
 
     def __init__(
@@ -106,13 +103,12 @@ class TrainingRun:
         self.train = _on_device(data.train, device)
         self.validation = _on_device(data.validation, device)
         self.network = self._place(initial_network(model, config.seed))
-        self.bf16 = use_bf16(config.precision, device, self.network)
-        self.averaged = self.network
+        self.ema = self.network
         if config.ema_decay:
-            self.averaged = self._place(initial_network(model, config.seed))
+            self.ema = self._place(initial_network(model, config.seed))
+        self.bf16 = use_bf16(config.precision, device, self.network)
         self.optimizer = Optimizer(self.network.parameters(), config)
-        self.parallel = self._join(self.network)
-        self.twins = [self.parallel, *(_twin(self.network) for _ in range(workers - 1))]
+        self.replicas = [self.network, *(_replica(self.network) for _ in range(workers - 1))]
         self.class_weights = class_weights(self.train.labels, model.num_classes, config)
         self.targets = targets(model.num_classes, config.label_smoothing).to(device)
         self.augmentation = AUGMENTATIONS[data.style] if config.augment else None
@@ -123,33 +119,6 @@ class TrainingRun:
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
         self.reports: list[EpochReport] = []
-        self.plan: Plan | None = None
-        if device.type == "cuda":
-            torch.cuda.set_device(device)  # where streams and graphs are made
-            if self.world.size == 1:
-                self.plan_ahead(Recorded)
-
-    def plan_ahead(self, record: Callable[[Callable[[], None]], Callable[[], None]]) -> None:
-        """Keep all that full batches need on the device, so that steps need no word from here.
-
-        Parameters
-        ----------
-        record
-            Makes a step that is launched as a whole out of one that is not.
-        """
-        steps = range(self.total_steps)
-        averaged = _floats(self.averaged) if self.averaged is not self.network else []
-        self.plan = Plan(
-            len(self.train),
-            self.config.batch_size,
-            [self._rate(step) for step in steps],
-            [self._share(step) for step in steps],
-            self.device,
-        )
-        networks = averaged, _floats(self.network)
-        learn = partial(self._learn, self.parallel)
-        step = partial(whole_step, self.plan, learn, self.totals, self.optimizer, *networks)
-        self._planned_step = record(step)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -196,9 +165,11 @@ class TrainingRun:
         """
         while self.epoch < self.config.epochs and not self._is_out_of_patience():
             start, first = time.perf_counter(), self.position
-            self._finish_epoch(on_step, should_stop)
+            for network in self.replicas:
+                network.train()
+            train_epoch(self, on_step, should_stop)
             if self.device.type == "cuda":
-                torch.cuda.synchronize(self.device)  # launches are done ahead of the GPU
+                torch.cuda.synchronize(self.device)  # it works behind what it is told
             trained = time.perf_counter() - start
             yield self._close_epoch(start, (len(self.train) - first) / trained)
 
@@ -207,6 +178,7 @@ class TrainingRun:
 
         Nothing is padded, so that no picture counts twice.
         """
+        self.world.take_firsts(network.buffers())  # statistics of the first part of each batch
         rows = self.world.share(torch.arange(len(split), device=split.labels.device))
         labels = split.labels[rows].cpu()
         preprocessing = self.data.preprocessing
@@ -223,45 +195,7 @@ class TrainingRun:
         network.load_state_dict(self.best)
         return network.eval()
 
-    def _place(self, network: nn.Module) -> nn.Module:
-        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-    def _join(self, network: nn.Module) -> nn.Module:
-        if self.world.size == 1:
-            return network
-        return nn.parallel.DistributedDataParallel(network)
-
-    def _is_out_of_patience(self) -> bool:
-        best = max((report.val_accuracy for report in self.reports), default=0.0)
-        gained = (report.epoch for report in self.reports if report.val_accuracy == best)
-        return 0 < self.config.patience <= self.epoch - next(gained, 0)
-
-    def _finish_epoch(
-        self,
-        on_step: Callable[[int, int], None] | None,
-        should_stop: Callable[[], bool] | None,
-    ) -> None:
-        order, variations = self._plan_epoch()
-        size = self.config.batch_size
-        self.parallel.train()
-        if self.plan:
-            self.plan.begin(order, variations, self.position, self.steps)
-        with ThreadPoolExecutor(self.workers) as crew:
-            while self.position < len(self.train):
-                end = min(self.position + size, len(self.train))
-                if self.plan and end - self.position == size:
-                    self._planned_step()
-                    self.steps += 1
-                else:
-                    rows = torch.arange(self.position, end, device=self.device)
-                    self._step(rows, order, variations, crew)
-                self.position = end
-                if on_step:
-                    on_step(-(-end // size), self.steps_per_epoch)
-                if should_stop and self.world.any(should_stop()):
-                    raise StoppedError
-
-    def _plan_epoch(self) -> tuple[Tensor, Variations | None]:
+    def plan_epoch(self) -> tuple[Tensor, Variations | None]:
         """Draw the epoch's order and variations; the same ones whenever it is asked again."""
         seed = self.config.seed * _EPOCH_SEEDS + self.epoch
         generator = torch.Generator().manual_seed(seed)
@@ -269,111 +203,70 @@ class TrainingRun:
         order = torch.randperm(count, generator=generator)
         if self.augmentation is None:
             return order.to(self.device), None
-        bounds = self.augmentation.scaled(self._variety())
+        bounds = self.augmentation.scaled(self.augmentation_strength())
         drawn = draw_variations(count, height, width, bounds, generator)
         return order.to(self.device), drawn.on(self.device)
 
-    def _variety(self) -> float:
-        """Return how far pictures vary in this epoch: from all the way to a quarter in the last.
+    def augmentation_strength(self) -> float:
+        """Return how far pictures vary in this epoch: where it fades, a quarter in the last one.
 
         Strong variation teaches what does not matter, weak variation what pictures look like:
         ending weak had the lowest log loss on held-out MNIST images, in short runs and in long.
         Photographs vary more than any of this: there SimpleCNN lost by it (6 seeds). So did
-        DeepCNN, which else knows the digits by heart (8 epochs: 0.0108 held out, not 0.0115);
-        larger networks, untried, are treated alike.
+        DeepCNN, which else knows the digits by heart (8 epochs: 0.0108 held out, not 0.0115).
         """
         if self.data.style == "photo" or not entry_of(self.model.name).fades:
             return 1.0
         done = self.epoch / max(1, self.config.epochs - 1)
-        return 1 + (LAST_VARIETY - 1) * done
+        return 1 + (LAST_STRENGTH - 1) * done
 
-    def _step(
-        self, batch: Tensor, order: Tensor, variations: Variations | None, crew: Executor
-    ) -> None:
-        """Learn from the pictures at the positions `batch` of the epoch's order."""
-        rows = self.world.share(batch)
-        if self.workers == 1:
-            loss, right = self._learn(self.parallel, order, variations, rows)
-            # The mean over the whole batch: gradients are averaged over the processes.
-            (loss * (self.world.size / len(batch))).backward()  # type: ignore[no-untyped-call]
-            self.totals += torch.stack([loss.detach(), right])
-        else:
-            self._share_out(order, variations, rows, crew)
-        self._update()
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return what lets layers compute in bfloat16, if they shall."""
+        # Without a cache: each weight is used once.
+        return torch.autocast(self.device.type, torch.bfloat16, self.bf16, cache_enabled=False)
 
-    def _share_out(
-        self, order: Tensor, variations: Variations | None, batch: Tensor, crew: Executor
-    ) -> None:
-        """Let each thread learn from a part of the batch, and add the gradients up.
-
-        A network this small is computed faster by threads that meet once a step than by ones
-        that share out every operation and meet hundreds of times.
-        """
-        parameters = list(self.network.parameters())
-
-        def gradients(twin: nn.Module, rows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-            loss, right = self._learn(twin, order, variations, rows)
-            found = torch.autograd.grad(loss / len(batch), parameters)
-            return found, torch.stack([loss.detach(), right])
-
-        # In the order of the parts, of which a short batch has fewer: the sum is the same.
-        done = list(crew.map(gradients, self.twins, batch.chunk(self.workers)))
-        for parameter, first, *others in zip(parameters, *(each for each, _ in done), strict=True):
-            # Laid out as the parameter is: the fused optimizers go through both side by side.
-            parameter.grad = torch.empty_like(parameter).copy_(first)
-            for part in others:
-                parameter.grad += part
-        for _, totals in done:
-            self.totals += totals
-
-    def _learn(
-        self, network: nn.Module, order: Tensor, variations: Variations | None, rows: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the summed loss of these rows of the epoch, and the number of right answers."""
-        index = order[rows]
-        images, labels = self.train.images[index], self.train.labels[index]
-        if variations is not None:
-            images = self._vary(images, variations.of(rows))
-        with self._autocast():
-            logits = network(normalise(images, self.data.preprocessing))
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the cross-entropy, summed over pictures, in float32 or better."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        loss = functional.cross_entropy(
-            logits, self.targets[labels], self.class_weights, reduction="sum"
+        if self.data.extra:  # among them pictures of none of the classes
+            wanted = self.targets[labels]
+            return functional.cross_entropy(logits, wanted, self.class_weights, reduction="sum")
+        smoothing = self.config.label_smoothing
+        return functional.cross_entropy(
+            logits, labels, self.class_weights, reduction="sum", label_smoothing=smoothing
         )
-        return loss, (logits.detach().argmax(1) == labels).sum()
 
-    def _update(self) -> None:
-        self.optimizer.step(self._rate(self.steps))
-        self.steps += 1
-        self._average()
+    def add_gradients(self) -> None:
+        """Give the network the sum of its replicas' gradients, and of all processes'."""
+        for parameter, *others in zip(*(r.parameters() for r in self.replicas), strict=True):
+            for other in others:
+                if other.grad is not None:  # a short batch has fewer parts
+                    parameter.grad += other.grad
+                    other.grad = None
+        self.world.sum_gradients(self.network.parameters())
 
-    def _rate(self, step: int) -> float:
+    def learning_rate(self, step: int) -> float:
+        """Return the rate of a step of the run."""
         return learning_rate(self.config.schedule, step, self.total_steps, self.config.lr)
 
-    def _vary(self, images: Tensor, how: Variations) -> Tensor:
-        if self.data.style == "photo":
-            moved = warp(images.float(), how.theta, reflect=True)
-            return moved.add_(how.light[:, None, None, None])
-        return warp(vary_strokes(images, how.stroke), how.theta)
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        # Without a cache: each weight is used once, and what is recorded must not outlive itself.
-        enabled = self.bf16
-        return torch.autocast(self.device.type, torch.bfloat16, enabled, cache_enabled=False)
-
-    def _average(self) -> None:
-        if self.averaged is self.network:
-            return
-        with torch.no_grad():
-            share = self._share(self.steps - 1)
-            torch._foreach_lerp_(_floats(self.averaged), _floats(self.network), share)
-
-    def _share(self, step: int) -> float:
-        """Return how far the averaged weights follow after a step.
+    @torch.no_grad()
+    def update_ema(self) -> None:
+        """Let the averaged weights follow after a step.
 
         The first weights are not worth keeping: the decay grows towards its final value.
         """
-        return 1 - min(self.config.ema_decay, (2 + step) / (11 + step))
+        if self.ema is not self.network:
+            decay = min(self.config.ema_decay, (2 + self.steps) / (11 + self.steps))
+            for average, new in zip(_floats(self.ema), _floats(self.network), strict=True):
+                average.lerp_(new, 1 - decay)
+
+    def _place(self, network: nn.Module) -> nn.Module:
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def _is_out_of_patience(self) -> bool:
+        best = max((report.val_accuracy for report in self.reports), default=0.0)
+        gained = (report.epoch for report in self.reports if report.val_accuracy == best)
+        return 0 < self.config.patience <= self.epoch - next(gained, 0)
 
     def _close_epoch(self, start: float, images_per_second: float) -> EpochReport:
         loss, right = (self.world.sum(self.totals.clone()) / len(self.train)).tolist()
@@ -382,14 +275,14 @@ class TrainingRun:
                 f"the loss of epoch {self.epoch + 1} is {loss}; try a lower --lr than "
                 f"{self.config.lr:g}, a larger --batch-size, or --precision fp32"
             )
-        found = self.evaluate(self.averaged, self.validation)
+        found = self.evaluate(self.ema, self.validation)
         report = EpochReport(
             epoch=self.epoch + 1,
             train_loss=loss,
             train_accuracy=right,
             val_loss=found.loss,
             val_accuracy=found.accuracy,
-            lr=self._rate(self.steps - 1),
+            lr=self.learning_rate(self.steps - 1),
             images_per_second=images_per_second,
             seconds=time.perf_counter() - start,
         )
@@ -406,7 +299,7 @@ class TrainingRun:
         if earlier and report.val_accuracy < earlier.val_accuracy:
             return
         self.best_epoch = report.epoch
-        state = self.averaged.state_dict()
+        state = self.ema.state_dict()
         self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
 
 
@@ -461,9 +354,12 @@ def _on_device(split: Split, device: torch.device) -> Split:
     return Split(split.images.to(device), split.labels.to(device))
 
 
-def _twin(network: nn.Module) -> nn.Module:
-    """Return a network with the same parameters, and running statistics of its own."""
-    return copy.deepcopy(network, {id(part): part for part in network.parameters()})
+def _replica(network: nn.Module) -> nn.Module:
+    """Return a network on the same weights, with gradients and running statistics of its own."""
+    replica = copy.deepcopy(network)
+    for own, shared in zip(replica.parameters(), network.parameters(), strict=True):
+        own.data = shared.data
+    return replica
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

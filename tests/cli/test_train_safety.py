@@ -34,7 +34,7 @@ def test_resume_refuses_other_options_and_starts_where_nothing_is(
     assert other.returncode == 2
     assert other.stderr == (
         "error: --resume goes on with --lr 0.003, not 0.5; "
-        "leave --lr away, or train anew without --resume\n"
+        "leave out --lr, or train anew without --resume\n"
     )
     other = cli("train", "--resume", "--precision", "bf16")
     assert "goes on with --precision fp32, not bf16" in other.stderr

@@ -45,12 +45,12 @@ def test_only_patches_over_the_deciding_pixel_cost_anything() -> None:
     found = occlusion(one_pixel(4, 3), image, 1, 3, BLACK)
     fall = 1 / (1 + np.exp(-1)) - 0.5
     assert found.confidence == pytest.approx(0.5 + fall)
-    assert found.falls[4, 3] == pytest.approx(fall)  # every patch over it costs this much
+    assert found.confidence_drop[4, 3] == pytest.approx(fall)  # every patch over it costs this much
     # The pixel two to the right lies in 9 patches; the 3 of one column of places cover both.
-    assert found.falls[4, 5] == pytest.approx(fall / 3)
+    assert found.confidence_drop[4, 5] == pytest.approx(fall / 3)
     reach = np.zeros((9, 8), bool)
     reach[2:7, 1:6] = True
-    assert ((found.falls > 0) == reach).all()
+    assert ((found.confidence_drop > 0) == reach).all()
     assert (found.strongest.left, found.strongest.top) == (1, 2)
     assert (found.strongest.width, found.strongest.height) == (3, 3)
 
@@ -58,7 +58,7 @@ def test_only_patches_over_the_deciding_pixel_cost_anything() -> None:
 def test_a_class_that_gains_is_cool_and_opposed() -> None:
     image = np.ones((1, 9, 9), np.float32)
     found = occlusion(one_pixel(8, 8), image, 0, 2, BLACK)
-    assert found.falls.min() < 0 == found.falls.max()
+    assert found.confidence_drop.min() < 0 == found.confidence_drop.max()
     assert (found.opposing.left, found.opposing.top) == (7, 7)
 
 

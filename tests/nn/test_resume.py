@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 from cnncli.config import RECIPES, ModelConfig
 from cnncli.errors import CheckpointError
 from cnncli.nn.datasets import DataSet, open_data
+from cnncli.nn.loop import StoppedError
 from cnncli.nn.resume import read_state, restore, write_state
-from cnncli.nn.training import StoppedError, TrainingRun
+from cnncli.nn.training import TrainingRun
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def stop_after(steps: int, run: TrainingRun) -> None:
 
 
 def assert_same(one: TrainingRun, other: TrainingRun) -> None:
-    for a, b in ((one.network, other.network), (one.averaged, other.averaged)):
+    for a, b in ((one.network, other.network), (one.ema, other.ema)):
         for name, tensor in a.state_dict().items():
             assert torch.equal(tensor, b.state_dict()[name]), name
     assert one.best.keys() == other.best.keys()

@@ -11,13 +11,14 @@ from torch.nn import functional
 
 from cnncli.checkpoint import read_checkpoint, write_checkpoint
 from cnncli.config import RECIPES, ModelConfig, Preprocessing, TrainConfig
-from cnncli.nn.augment import Variations
+from cnncli.nn.augmentation import Variations, augment
 from cnncli.nn.datasets import DataSet, open_data
 from cnncli.nn.evaluation import evaluate, logits_of, measure, normalise
+from cnncli.nn.loop import StoppedError, train_epoch
 from cnncli.nn.optimizers import Optimizer
 from cnncli.nn.results import to_checkpoint, write_history
 from cnncli.nn.state_dict import load_network
-from cnncli.nn.training import DivergedError, StoppedError, TrainingRun, initial_network, targets
+from cnncli.nn.training import DivergedError, TrainingRun, initial_network, targets
 
 CPU = torch.device("cpu")
 
@@ -70,21 +71,21 @@ def test_the_plain_recipe_is_the_lessons_loop(
     def lessons_input(images: torch.Tensor, _preprocessing: Preprocessing) -> torch.Tensor:
         return (images.double() / 255 - 0.1307) / 0.3081
 
-    monkeypatch.setattr("cnncli.nn.training.normalise", lessons_input)
+    monkeypatch.setattr("cnncli.nn.loop.normalise", lessons_input)
     run = start(digits, "plain", epochs=2)
     theirs = start(digits, "plain").network.double()
     run.network.double()
     optimizer = torch.optim.Adam(theirs.parameters(), lr=0.001)
     for epoch in range(2):
         run.epoch, run.position = epoch, 0
-        order, variations = run._plan_epoch()
+        order, variations = run.plan_epoch()
         assert variations is None
         for rows in order.split(64):
             images = lessons_input(digits.train.images[rows], digits.preprocessing)
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(theirs(images), digits.train.labels[rows]).backward()
             optimizer.step()
-        run._finish_epoch(None, None)
+        train_epoch(run)
     for ours, other in zip(run.network.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(ours, other, atol=1e-12, rtol=0)
 
@@ -127,7 +128,7 @@ def weights_after(data: DataSet, **changes: object) -> torch.Tensor:
     run = start(data, **changes)
     for _ in run.epochs():
         pass
-    return torch.cat([p.detach().flatten() for p in run.averaged.parameters()])
+    return torch.cat([p.detach().flatten() for p in run.ema.parameters()])
 
 
 def test_the_same_seed_gives_the_same_weights(digits: DataSet) -> None:
@@ -145,12 +146,12 @@ def test_the_outside_random_state_neither_matters_nor_changes(digits: DataSet) -
 
 def test_pictures_come_in_another_order_every_epoch(digits: DataSet) -> None:
     run = start(digits)
-    first, variations = run._plan_epoch()
+    first, variations = run.plan_epoch()
     assert sorted(first.tolist()) == list(range(len(digits.train)))
     assert first.tolist() != sorted(first.tolist())
     assert variations is not None
     run.epoch = 1
-    second, others = run._plan_epoch()
+    second, others = run.plan_epoch()
     assert others is not None
     assert not torch.equal(first, second)
     assert not torch.equal(variations.theta, others.theta)
@@ -160,28 +161,28 @@ def test_pictures_vary_less_and_less(digits: DataSet) -> None:
     run = start(digits, epochs=5)
     furthest = []
     for run.epoch in range(5):
-        _, variations = run._plan_epoch()
+        _, variations = run.plan_epoch()
         assert variations is not None
         furthest.append(float(variations.stroke.max()))
     # Of 1,294 even draws the largest is near the bound: 0.8 times 1, 13/16, 5/8, 7/16, 1/4.
     assert furthest == pytest.approx([0.8, 0.65, 0.5, 0.35, 0.2], rel=0.03)
-    assert start(digits, epochs=1)._variety() == 1  # the only epoch varies fully
+    assert start(digits, epochs=1).augmentation_strength() == 1  # the only epoch varies fully
     photographs = start(replace(digits, style="photo"), epochs=3)
     photographs.epoch = 2
-    assert photographs._variety() == 1  # they never vary enough
+    assert photographs.augmentation_strength() == 1  # they never vary enough
     deep = TrainingRun(ModelConfig("deep"), digits, RECIPES["fast"], CPU)
     deep.epoch = 9
-    assert deep._variety() == 1  # nor do digits for a network that learns them by heart
+    assert deep.augmentation_strength() == 1  # nor do digits for DeepCNN
 
 
 def test_light_falls_on_photographs_alone(digits: DataSet) -> None:
     images = digits.train.images[:2]
     upright = torch.eye(2, 3).expand(2, 2, 3)
     how = Variations(upright, torch.zeros(2), torch.tensor([10.0, -20.0]))
-    found = start(replace(digits, style="photo"))._vary(images, how)
+    found = augment(images, how, "photo")
     added = torch.tensor([10.0, -20.0])[:, None, None, None]
     torch.testing.assert_close(found, images + added, atol=1e-3, rtol=0)
-    torch.testing.assert_close(start(digits)._vary(images, how), images.float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(augment(images, how, "digit"), images.float(), atol=1e-3, rtol=0)
 
 
 def test_a_stop_comes_between_two_steps_and_the_run_goes_on(digits: DataSet) -> None:
@@ -198,7 +199,7 @@ def test_a_stop_comes_between_two_steps_and_the_run_goes_on(digits: DataSet) -> 
         list(run.epochs(should_stop=third_step))
     assert (run.steps, run.position, run.epoch) == (3, 3 * 128, 0)
     list(run.epochs())
-    for ours, other in zip(whole.averaged.parameters(), run.averaged.parameters(), strict=True):
+    for ours, other in zip(whole.ema.parameters(), run.ema.parameters(), strict=True):
         assert torch.equal(ours, other)
     assert run.reports[0].train_loss == whole.reports[0].train_loss
 
@@ -229,8 +230,8 @@ def test_threads_that_share_a_deep_network_learn_the_same_twice(digits: DataSet)
     states = one.network.state_dict(), again.network.state_dict()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert one.network.stem.norm.num_batches_tracked == 3
-    mine, twins = one.network.parameters(), one.twins[1].parameters()
-    assert all(a is b for a, b in zip(mine, twins, strict=True))
+    mine, theirs = one.network.parameters(), one.replicas[1].parameters()
+    assert all(a.data_ptr() == b.data_ptr() for a, b in zip(mine, theirs, strict=True))
 
 
 def test_parts_of_a_batch_are_normalised_by_themselves(
@@ -241,19 +242,19 @@ def test_parts_of_a_batch_are_normalised_by_themselves(
     def exactly(images: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
         return normalise(images, preprocessing).double()
 
-    monkeypatch.setattr("cnncli.nn.training.normalise", exactly)
+    monkeypatch.setattr("cnncli.nn.loop.normalise", exactly)
     config = replace(RECIPES["plain"], epochs=1, batch_size=128, optimizer="sgd", lr=0.5)
     small = replace(digits, train=digits.train.take(torch.arange(128)))
     run = TrainingRun(ModelConfig("deep"), small, config, CPU, workers=2)
     alone = [initial_network(run.model, config.seed).double() for _ in range(2)]
-    for twin in run.twins:
+    for twin in run.replicas:
         twin.double()
     order = torch.randperm(128, generator=torch.Generator().manual_seed(0))
     for network, rows in zip(alone, order.chunk(2), strict=True):
         logits = network(exactly(small.train.images[rows], digits.preprocessing))
         loss = functional.cross_entropy(logits, small.train.labels[rows], reduction="sum")
         (loss / 128).backward()
-    run._finish_epoch(None, None)
+    train_epoch(run)
     learned = zip(
         run.network.parameters(), *(network.parameters() for network in alone), strict=True
     )

@@ -10,7 +10,7 @@ from matplotlib.ft2font import FT2Font
 from torch import Tensor
 from torch.nn import functional
 
-from cnncli.nn.augment import warp
+from cnncli.nn.augmentation import warp
 from cnncli.nn.drawn.canvas import INK, PIXELS, SIDE, Dice
 
 FONTS = (

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cnncli.config import Augmentation
+from cnncli.nn.sources import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +42,31 @@ class Variations:
         """Return the same on a device."""
         return self._each(lambda tensor: tensor.to(device))
 
-    def clone(self) -> "Variations":
-        """Return a copy."""
-        return self._each(Tensor.clone)
-
-    def copy_(self, other: "Variations") -> None:
-        """Take over other variations of as many pictures, in the memory that is there."""
-        for field in fields(self):
-            getattr(self, field.name).copy_(getattr(other, field.name))
-
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Variations":
         return Variations(*(change(getattr(self, field.name)) for field in fields(self)))
+
+
+def augment(images: Tensor, how: Variations, style: Style) -> Tensor:
+    """Vary a batch: strokes of digits, the light of photographs, the place of both.
+
+    Parameters
+    ----------
+    images
+        uint8, ``(N, C, H, W)``.
+    how
+        What happens to each.
+    style
+        ``"digit"`` or ``"photo"``.
+
+    Returns
+    -------
+    torch.Tensor
+        float32, ``(N, C, H, W)``, in [0, 255] but for what light adds.
+    """
+    if style == "photo":
+        moved = warp(images.float(), how.theta, reflect=True)
+        return moved.add_(how.light[:, None, None, None])
+    return warp(vary_strokes(images, how.stroke), how.theta)
 
 
 def draw_variations(

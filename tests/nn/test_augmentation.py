@@ -10,7 +10,7 @@ from scipy import ndimage
 from torch.nn import functional
 
 from cnncli.config import AUGMENTATIONS, Augmentation
-from cnncli.nn.augment import draw_variations, vary_strokes, warp
+from cnncli.nn.augmentation import draw_variations, vary_strokes, warp
 
 
 def generator(seed: int = 0) -> torch.Generator:
