@@ -55,6 +55,7 @@ format: $(VENV)/.dev  ## let ruff format and fix
 
 docs: $(VENV)/.dev  ## rebuild docs/cli.md, and the output and pictures in README and docs
 	$(BIN)/python docs/build.py
+	$(BIN)/python docs/screenshots.py
 
 clean:  ## remove the virtual environment and what was written
 	rm -rf $(VENV) demo-output build dist

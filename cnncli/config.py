@@ -270,7 +270,7 @@ def suited_to(config: TrainConfig, pictures: int) -> TrainConfig:
     config
         The recipe, with the optimizer that it shall have.
     pictures
-        To learn from.
+        To train on.
 
     Examples
     --------

@@ -1,15 +1,23 @@
 """Kernels that live in files: text and arrays, and the convolution layers of checkpoints."""
 
+import io
+import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import KernelError
-from cnncli.ops import Kernel, kernel_from_bytes
+from cnncli.ops import Kernel, parse_kernel
+from cnncli.ops.dtypes import as_kernel
+from cnncli.ops.kernel_text import EXAMPLE, kernel_of_words
+
+Array = NDArray[Any]
 
 MAX_KERNEL_BYTES = 16 << 20  # a 1000x1000 kernel as text; anything larger is no kernel
 MAX_KERNELS = 64  # on one sheet
@@ -38,6 +46,66 @@ def read_kernel_file(path: Path) -> Kernel:
         return Kernel.of(kernel_from_bytes(data, path.suffix), path.stem)
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from None
+
+
+def kernel_from_bytes(data: bytes, suffix: str) -> Array:
+    """Read a kernel from a file's contents.
+
+    Parameters
+    ----------
+    data
+        The bytes of the file.
+    suffix
+        ``.txt``, ``.csv``, ``.json`` (an array of rows of numbers or of ``"1/9"``) or ``.npy``.
+
+    Returns
+    -------
+    ndarray
+        ``(kh, kw)`` int64 or float64; a file of one row of numbers gives ``(1, kw)``.
+
+    Raises
+    ------
+    KernelError
+        If the format is unknown or the contents are no kernel.
+    """
+    reader = KERNEL_READERS.get(suffix.lower())
+    if reader is None:
+        known = ", ".join(KERNEL_READERS)
+        raise KernelError(f"kernel files of type {suffix!r} are unknown; use one of {known}")
+    return reader(data)
+
+
+def _from_text(data: bytes) -> Array:
+    try:
+        return parse_kernel(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise KernelError(f"kernel file is not text: {data[:12]!r}; {EXAMPLE}") from None
+
+
+def _from_json(data: bytes) -> Array:
+    try:
+        rows = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise KernelError(f"kernel file is not JSON ({error}); write [[0, 1], [1, 0]]") from None
+    if isinstance(rows, list) and rows and not any(isinstance(row, list) for row in rows):
+        rows = [rows]
+    if not isinstance(rows, list) or not rows or not all(isinstance(r, list) and r for r in rows):
+        raise KernelError(f"kernel file holds {str(rows)[:40]}; write [[0, 1], [1, 0]]")
+    return kernel_of_words([[str(word) for word in row] for row in rows])
+
+
+def _from_npy(data: bytes) -> Array:
+    try:
+        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # NumPy reads the header as Python, which fails in many ways
+        reason = " ".join(str(error).split())[:100]
+        raise KernelError(f"kernel file is not a .npy array ({reason}); use numpy.save") from None
+    return as_kernel(array[np.newaxis] if array.ndim == 1 else array)
+
+
+KERNEL_READERS: Mapping[str, Callable[[bytes], Array]] = MappingProxyType(
+    {".txt": _from_text, ".csv": _from_text, ".json": _from_json, ".npy": _from_npy}
+)
 
 
 @dataclass(frozen=True, slots=True)

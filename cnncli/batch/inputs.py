@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cnncli.errors import CnncliError, ImageReadError, UsageError
 from cnncli.files import PICTURE_SUFFIXES, natural_key
+from cnncli.remote import expand_url, is_url
 
 STDIN = "-"
 
@@ -134,12 +135,16 @@ def _listed(source: str) -> list[str]:
 
 def _stands_for_several(argument: str) -> bool:
     name = _home(argument)
+    if is_url(name):
+        return name.endswith("/") or "*" in name
     return os.path.isdir(name) or (glob.has_magic(name) and not os.path.exists(name))  # noqa: PTH110, PTH112 (Path's raise for a name too long)
 
 
 def _expand(argument: str, *, recursive: bool) -> list[str]:
     if argument == STDIN:
         return [STDIN]
+    if is_url(argument):
+        return _sorted(expand_url(argument, recursive=recursive))
     path = Path(_home(argument))
     try:
         if path.is_dir():

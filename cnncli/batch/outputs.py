@@ -10,6 +10,7 @@ from cnncli.batch.resuming import JOURNAL, require_same
 from cnncli.errors import ImageWriteError, UsageError
 from cnncli.images.formats import format_of, holds, names_format, suffix_fits, suffix_of
 from cnncli.images.picture import Picture
+from cnncli.remote import is_url, names_in
 
 IGNORES_CASE = sys.platform in ("darwin", "win32")  # a.png and A.png are one file there
 
@@ -29,7 +30,7 @@ class ProtectedFiles:
         self._names = list(names)
         self._identities: set[_Identity] | None = None
 
-    def refuse(self, target: Path) -> None:
+    def refuse(self, target: str | Path) -> None:
         """Raise ImageWriteError if `target` is one of them: by a link or in other letters too."""
         identity = _identity(target)
         if identity is None:  # there is no such file
@@ -42,6 +43,8 @@ class ProtectedFiles:
 
 def _identity(path: str | Path) -> _Identity | None:
     """Return what two names of one file have in common, None where there is none."""
+    if is_url(str(path)):
+        return str(path)
     try:
         found = os.stat(path)  # noqa: PTH116 (a Path for each of a million names takes seconds)
     except (OSError, ValueError):
@@ -76,7 +79,7 @@ class OutputPaths:
     ) -> None:
         self._what = what
         self._taken: dict[str, str] = {}
-        self._folder: Path | None = None
+        self._folder: str | None = None
         self._file: str | None = None
         if output is not None:
             self._parse(output, len(inputs), inputs.several)
@@ -95,9 +98,9 @@ class OutputPaths:
 
     def make_folder(self) -> None:
         """Make the output folder, if there is to be one."""
-        if self._folder is not None:
+        if self._folder is not None and not is_url(self._folder):
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                Path(self._folder).mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise ImageWriteError(
                     f"{self._folder}: {error.strerror or error}; name another folder"
@@ -120,7 +123,8 @@ class OutputPaths:
         """
         if self._folder is None:
             raise UsageError("--resume needs a folder for the results; give -o FOLDER/")
-        there = {name for name in os.listdir(self._folder) if names_format(Path(name))}  # noqa: PTH208 (names alone)
+        listed = names_in if is_url(self._folder) else os.listdir
+        there = {name for name in listed(self._folder) if names_format(Path(name))}
         if self.are_apart:  # whatever the suffix turned out to be
             there = {os.path.splitext(name)[0] for name in there}  # noqa: PTH122
         done = set()
@@ -128,7 +132,7 @@ class OutputPaths:
             suffix = "" if self.are_apart else os.path.splitext(source)[1]  # noqa: PTH122
             if os.path.basename(self._stem(source)) + suffix in there:  # noqa: PTH119
                 done.add(source)
-        require_same(self._folder / JOURNAL, settings, begun=bool(done))
+        require_same(self._folder, JOURNAL, settings, begun=bool(done))
         return done
 
     def path_for(self, source: str, result: Picture) -> tuple[str, str]:
@@ -148,35 +152,35 @@ class OutputPaths:
         if self._file == "-":
             return "-", name
         if self._file is not None:
-            target = Path(self._file)
-            name = format_of(target)
+            target = self._file
+            name = format_of(Path(target))
         else:
             suffix = os.path.splitext(source)[1]  # noqa: PTH122 (a URL is no Path)
             keeps = name == own and source != STDIN and suffix_fits(suffix, result.kind)
-            target = Path(self._stem(source) + (suffix if keeps else suffix_of(name, result.kind)))
+            target = self._stem(source) + (suffix if keeps else suffix_of(name, result.kind))
         self._protected.refuse(target)
-        if (other := self._taken.setdefault(_name_on_disk(str(target)), source)) != source:
+        if (other := self._taken.setdefault(_name_on_disk(target), source)) != source:
             raise ImageWriteError(f"{target} is already the result of {other}; use another -o")
-        return str(target), name
+        return target, name
 
     def _parse(self, output: str, count: int, several: bool) -> None:
         path = Path(output)
-        is_folder = path.is_dir() or output.endswith(("/", os.sep))
+        is_folder = output.endswith(("/", os.sep)) or path.is_dir()
         is_folder |= several and output != "-" and not path.suffix and not path.exists()
         if output == "-" and count > 1:
             raise UsageError(f"-o - takes one picture and there are {count}; name a folder")
         if output == "-" or (count == 1 and not is_folder):
-            self._file = output
+            self._file = output if output == "-" or is_url(output) else str(path)
         elif not is_folder and (path.exists() or names_format(path)):
             raise UsageError(f"-o {output} is one file and there are {count} inputs; name a folder")
         else:
-            self._folder = path
+            self._folder = output if is_url(output) else str(path)
 
     def _stem(self, source: str) -> str:
         """Return the path of a result without its suffix."""
         folder, name = ("", "stdin") if source == STDIN else os.path.split(source)
         if self._folder is not None:
-            folder = str(self._folder)
+            folder = self._folder
         return os.path.join(folder, f"{os.path.splitext(name)[0]}_{self._what}")  # noqa: PTH118, PTH122
 
 

@@ -7,17 +7,20 @@ from typing import Literal
 
 from cnncli.errors import DataError, UsageError
 from cnncli.files import atomic_write, open_lines
+from cnncli.remote import is_url, names_in, read_object, write_object
 
 JOURNAL = ".cnncli-settings"  # beside results: what they were made with
 
 
-def require_same(journal: Path, settings: str, *, begun: bool) -> None:
+def require_same(folder: str, name: str, settings: str, *, begun: bool) -> None:
     """Write down what results are made with; refuse to add results of other settings.
 
     Parameters
     ----------
-    journal
-        The file that says it.
+    folder
+        Where the results are; a path or a URL.
+    name
+        Of the file there that says it.
     settings
         One line of text.
     begun
@@ -28,19 +31,26 @@ def require_same(journal: Path, settings: str, *, begun: bool) -> None:
     UsageError
         If those were made with other settings, or nobody knows with which.
     """
-    if journal.exists():
-        if journal.read_text(encoding="utf-8").strip() != settings:
+    remote = is_url(folder)
+    there = name in names_in(folder) if remote else Path(folder, name).exists()
+    journal = f"{folder.rstrip('/')}/{name}"
+    if there:
+        before = read_object(journal) if remote else Path(journal).read_bytes()
+        if before.decode("utf-8", "replace").strip() != settings:
             raise UsageError(
-                f"{journal.parent} holds results of other settings, see {journal}; "
+                f"{folder} holds results of other settings, see {journal}; "
                 "give those again, or another -o"
             )
         return
     if begun:
         raise UsageError(
-            f"{journal.parent} holds results of unknown settings; --resume goes on with what was "
+            f"{folder} holds results of unknown settings; --resume goes on with what was "
             "begun with --resume: remove them, or give another -o"
         )
-    with atomic_write(journal) as file:
+    if remote:
+        write_object(journal, settings.encode() + b"\n")
+        return
+    with atomic_write(Path(journal)) as file:
         file.write(settings.encode() + b"\n")
 
 
@@ -77,7 +87,7 @@ class ResultsFile:
         self.done: set[str] = set()
         self.failed = 0
         end = self._read(path) if path.exists() else 0
-        require_same(path.with_name(f".{path.name}{JOURNAL}"), settings, begun=end > 0)
+        require_same(str(path.parent), f".{path.name}{JOURNAL}", settings, begun=end > 0)
         self._file = open_lines(path, end)
         if self._is_csv and not end:
             self.append(header)

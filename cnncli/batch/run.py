@@ -12,10 +12,12 @@ from cnncli.batch.report import BatchOptions, PictureRecord, PictureReport, desc
 from cnncli.errors import BatchError, CnncliError, failure_of
 from cnncli.images import Picture, read_picture, write_picture
 from cnncli.pipeline import core_count, ordered_map
+from cnncli.remote import is_url
 from cnncli.show.console import error as show_error
 from cnncli.show.progress import batch_progress
 
 MANY = 500  # inputs from which processes save more than starting them costs
+_CONNECTIONS = 16  # to a store of objects
 _CHUNK = 8  # inputs that travel together to a process: waking one costs as much as a small picture
 
 
@@ -103,6 +105,9 @@ def run_batch(
 def _records(work: Work[R], names: Sequence[str], options: BatchOptions) -> Iterator[R]:
     """Return the records in the order of the names, whoever does the work."""
     jobs = options.workers(len(names))
+    if any(map(is_url, names[:1])):  # a store answers late, and many at a time
+        jobs = min(len(names), max(jobs, _CONNECTIONS))
+        return chain.from_iterable(ordered_map(work, _chunks(names, 1), jobs))
     if jobs > 1 and len(names) >= MANY and work.in_processes:
         from cnncli.batch.processes import map_in_processes  # and multiprocessing: 10 ms
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cnncli.checkpoint import Checkpoint, is_torch_file, read_checkpoint
+from cnncli.inference.onnx_model import OnnxModel, read_onnx
 from cnncli.resources import shipped_weights
 
 LAST_WEIGHTS = Path("weights", "last.safetensors")  # what `cnncli train` writes here
@@ -45,6 +46,12 @@ def open_weights(asked: Path | None) -> tuple[Checkpoint, Path, str]:
 
         return read_state_dict(path), path, reason
     return read_checkpoint(path), path, reason
+
+
+def open_network(asked: Path | None) -> tuple[Checkpoint | OnnxModel, Path, str]:
+    """Return what :func:`open_weights` does, or a network that ``cnncli export`` wrote."""
+    path, reason = find_weights(asked)
+    return (read_onnx(path), path, reason) if path.suffix == ".onnx" else open_weights(asked)
 
 
 def weights_name(path: Path) -> str:

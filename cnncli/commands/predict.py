@@ -25,6 +25,7 @@ from cnncli.batch.sinks import (
     write_labelled,
     write_seen,
 )
+from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import (
     Device,
     EngineName,
@@ -39,11 +40,12 @@ from cnncli.commands._options import (
     Shard,
     Weights,
 )
-from cnncli.commands._weights import open_weights, weights_name
+from cnncli.commands._weights import open_network, weights_name
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
-from cnncli.inference import load_engine
+from cnncli.inference import Engine, load_engine
+from cnncli.inference.onnx_model import OnnxModel
 from cnncli.inference.predict import Guess, Prediction, Predictor
 from cnncli.show.console import notice, result, stdout_console
 
@@ -151,7 +153,7 @@ def predict(
     read = partial(read_picture, max_pixels=max_pixels)
     sinks = _sinks(inputs, read, save_preprocessed, annotate, sort_into, move)
     inputs = inputs.shard(shard)
-    checkpoint, path, reason = open_weights(weights)
+    checkpoint, path, reason = open_network(weights)
     reads_digits = preprocess == "digit" or (
         preprocess == "auto" and checkpoint.preprocessing.kind == "digit"
     )
@@ -164,7 +166,7 @@ def predict(
         settings = f"predict {weights_hash} {preprocess} {top} {min_confidence} {digits}"
         results = ResultsFile(output, CSV_HEADER, settings, resume=resume)
         form, inputs = results.form, inputs.without(results.done, results.failed)
-    loaded = load_engine(checkpoint, engine, count=len(inputs), device=device)
+    loaded = _engine(checkpoint, engine, device, len(inputs))
     notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     # A line each on the screen is progress enough, and a bar would be drawn into them.
     told = results is None and (
@@ -187,6 +189,16 @@ def predict(
     run_batch(inputs, predictor, _Report(form, sinks, len(inputs), results), options)
     if results is not None:
         result(str(output))
+
+
+def _engine(
+    checkpoint: Checkpoint | OnnxModel, engine: EngineName, device: str, count: int
+) -> Engine | OnnxModel:
+    if not isinstance(checkpoint, OnnxModel):
+        return load_engine(checkpoint, engine, count=count, device=device)
+    if engine != "auto" or device not in ("auto", "cpu"):
+        raise UsageError("onnxruntime runs an ONNX file, on the CPU; leave out --engine, --device")
+    return checkpoint
 
 
 def _sinks(

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from cnncli.config import max_pixels
 from cnncli.errors import ImageReadError
 from cnncli.images.heif import is_heif
+from cnncli.remote import is_url, read_object
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _KEPT = ("icc_profile", "dpi", "comment", "compression")  # a result takes them over
@@ -96,7 +97,7 @@ def take_ahead(source: str) -> Opened | None:
 
 
 def open_source(source: Path | str, limit: int) -> BinaryIO:
-    """Open a file, or all of stdin for ``"-"``.
+    """Open a file, a whole object, or all of stdin for ``"-"``.
 
     Parameters
     ----------
@@ -110,6 +111,8 @@ def open_source(source: Path | str, limit: int) -> BinaryIO:
     ImageReadError
         If there is nothing to read, or more than the largest picture allowed.
     """
+    if is_url(str(source)):
+        return io.BytesIO(read_object(str(source)))
     if str(source) == "-":
         return _in_memory(sys.stdin.buffer, "stdin", limit)
     try:

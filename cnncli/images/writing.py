@@ -18,6 +18,7 @@ from cnncli.images.formats import (
     save_options,
 )
 from cnncli.images.picture import Picture
+from cnncli.remote import is_url, write_object
 
 _LARGE = 4_000_000  # pixels, from which a JPEG file is encoded in strips
 _SMALL = 1 << 18  # bytes, below which Pillow's PNG encoder is as good
@@ -56,6 +57,9 @@ def write_picture(
         return
     name = format or format_of(Path(path))
     require_fit(name, picture, str(path))
+    if is_url(str(path)):
+        write_object(str(path), _encoded(picture, name, threads))
+        return
     try:
         with atomic_write(Path(path)) as file:
             _encode(file, picture, name, threads)

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
+from cnncli.config import Preprocessing
 from cnncli.errors import UsageError
 from cnncli.inference.doubt import Doubt
 from cnncli.inference.numpy_engine import NumpyEngine, multiply_adds
+from cnncli.preprocess import to_network_input
 
 Array = NDArray[np.float32]
 
@@ -39,6 +41,8 @@ class Engine:
     ----------
     network
         What runs it.
+    preprocessing
+        Mean and standard deviation of its pictures.
     temperature
         Divides the outputs before softmax, so that a confidence is how often it is right.
     doubt
@@ -46,6 +50,7 @@ class Engine:
     """
 
     network: Network
+    preprocessing: Preprocessing
     temperature: float = 1.0
     doubt: Doubt | None = None
 
@@ -57,6 +62,10 @@ class Engine:
     def outputs(self, batch: Array) -> tuple[Array, Array]:
         """Return the last hidden layer ``(N, F)`` and the outputs before softmax ``(N, K)``."""
         return self.network.outputs(batch)
+
+    def read(self, pixels: NDArray[np.uint8]) -> tuple[Array, NDArray[np.float64] | None]:
+        """Return :meth:`answers` of prepared pictures, uint8 ``(N, H, W, C)``."""
+        return self.answers(to_network_input(pixels, self.preprocessing))
 
     def probabilities(self, batch: Array) -> Array:
         """Return the probability of each class.
@@ -131,10 +140,11 @@ def load_engine(
         engine = "numpy" if on_cpu and _is_small(checkpoint, count) else "torch"
     temperature, doubt = temperature_of(checkpoint), doubt_of(checkpoint)
     if engine == "numpy":
-        return Engine(NumpyEngine(checkpoint), temperature, doubt)
+        return Engine(NumpyEngine(checkpoint), checkpoint.preprocessing, temperature, doubt)
     from cnncli.inference.torch_engine import TorchEngine
 
-    return Engine(TorchEngine(checkpoint, device, jobs), temperature, doubt)
+    network = TorchEngine(checkpoint, device, jobs)
+    return Engine(network, checkpoint.preprocessing, temperature, doubt)
 
 
 def temperature_of(checkpoint: Checkpoint) -> float:

@@ -56,9 +56,23 @@ class OnnxModel:
             self.classes = tuple(map(str, json.loads(facts["classes"])))
             self.preprocessing = Preprocessing.from_dict(json.loads(facts["preprocessing"]))
             self.card: dict[str, Any] = dict(json.loads(facts["card"]))
-        except (KeyError, ValueError, TypeError) as error:
+            self._input = self._session.get_inputs()[0].name
+            self._require_answer()
+        except Exception as error:  # onnxruntime's again, or a text that is not what it should be
             raise ValueError("it is an ONNX model, but none that cnncli export wrote") from error
-        self._input = self._session.get_inputs()[0].name
+
+    def _require_answer(self) -> None:
+        """Refuse a model that does not take the pictures, or name the classes, that it says."""
+        wanted = self.preprocessing
+        black = np.zeros((1, wanted.height, wanted.width, wanted.channels), np.uint8)
+        if self.probabilities(black).shape != (1, len(self.classes)):
+            raise ValueError("it has another number of classes than names")
+
+    name = "onnx"
+
+    def read(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], None]:
+        """Return probabilities, and that it does not know what is unlike its training."""
+        return self.probabilities(pixels), None
 
     def probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return ``(N, K)`` of uint8 pictures ``(N, H, W, C)``."""

@@ -13,7 +13,8 @@ from cnncli.errors import CnncliError, failure_of
 from cnncli.images import Picture, read_picture
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import Engine
-from cnncli.preprocess import Box, Prepared, prepare, prepare_number, to_network_input
+from cnncli.inference.onnx_model import OnnxModel
+from cnncli.preprocess import Box, Prepared, prepare, prepare_number
 
 UNKNOWN = "unknown"
 UNFAMILIAR = "unfamiliar: it is unlike the pictures that the network has learned"
@@ -99,8 +100,8 @@ class Predictor:
         Pictures that go through the network together.
     """
 
-    checkpoint: Checkpoint
-    engine: Engine
+    checkpoint: Checkpoint | OnnxModel
+    engine: Engine | OnnxModel
     how: str = "auto"
     top: int = 3
     min_confidence: float = 0.0
@@ -167,9 +168,8 @@ class Predictor:
         if not parts:
             return []
         pixels = np.stack([part.pixels for part in parts])
-        batch = to_network_input(pixels, self.checkpoint.preprocessing)
         with _one_at_a_time:
-            probabilities, doubt = self.engine.answers(batch)
+            probabilities, doubt = self.engine.read(pixels)
         doubts = [None] * len(parts) if doubt is None else doubt.tolist()
         return list(zip(probabilities, doubts, strict=True))
 

@@ -140,16 +140,16 @@ def class_scores(confusion: NDArray[np.int64], names: tuple[str, ...]) -> tuple[
     return tuple(
         ClassScore(
             name,
-            _share(right[k], predicted[k]),
-            _share(right[k], support[k]),
-            _share(2 * right[k], support[k] + predicted[k]),
+            _ratio(right[k], predicted[k]),
+            _ratio(right[k], support[k]),
+            _ratio(2 * right[k], support[k] + predicted[k]),
             int(support[k]),
         )
         for k, name in enumerate(names)
     )
 
 
-def _share(part: int, whole: int) -> float:
+def _ratio(part: int, whole: int) -> float:
     return float(part / whole) if whole else float("nan")
 
 

@@ -121,8 +121,8 @@ def _hooked(checkpoint: Checkpoint, image: Array) -> list[Stage]:
 
 def _probabilities(scores: Array, temperature: float) -> Stage:
     divided = "" if temperature == 1 else f" / {temperature:g} (calibration)"
-    shares = softmax(scores[np.newaxis] / np.float32(temperature))[0]
-    return Stage("probabilities", f"softmax of the scores{divided}, shares of 1", shares)
+    probabilities = softmax(scores[np.newaxis] / np.float32(temperature))[0]
+    return Stage("probabilities", f"softmax of the scores{divided}, shares of 1", probabilities)
 
 
 def _convolution_block(maps: Array, weights: Mapping[str, Array], number: int) -> list[Stage]:

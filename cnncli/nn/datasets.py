@@ -34,7 +34,7 @@ class DataSet:
     name
         As ``--data`` named it.
     train
-        Pictures to learn from.
+        Pictures to train on.
     validation
         Pictures to choose by, or None if they are still part of `train`.
     load_test

@@ -7,7 +7,7 @@ from cnncli.config import PrecisionName
 from cnncli.errors import DeviceError
 from cnncli.nn.networks import entry_of
 
-# Pictures of a thread's part of a batch. SimpleCNN learns from two parts of fewer no faster than
+# Pictures of a thread's part of a batch. SimpleCNN trains on two parts of fewer no faster than
 # from one of both (batches of 64: 10 % slower). DeepCNN normalises each part by its own statistics,
 # and so many do as well as a larger batch: such "ghost batches" are said to generalise even better
 # (Hoffer, Hubara, Soudry 2017).

@@ -89,8 +89,8 @@ def logits_of(
             logits: Tensor = network(normalise(batch.to(device), preprocessing)).float()
             return logits
 
-    with ThreadPoolExecutor(workers) as crew:
-        return torch.cat(list(crew.map(ask, batches))).cpu()
+    with ThreadPoolExecutor(workers) as threads:
+        return torch.cat(list(threads.map(ask, batches))).cpu()
 
 
 def measure(logits: Tensor, labels: Tensor) -> Metrics:

@@ -1,18 +1,16 @@
 """Filters and pooling on arrays, in NumPy alone: arrays in, arrays out, no files, no printing."""
 
 from cnncli.ops.borders import Border, parse_border, parse_pair
-from cnncli.ops.choose import Plan
 from cnncli.ops.correlate import convolve1d, convolve2d, correlate1d, correlate2d, filter_image
-from cnncli.ops.kernel_text import kernel_from_bytes, parse_kernel, parse_signal
+from cnncli.ops.kernel_text import parse_kernel, parse_signal
 from cnncli.ops.kernels import FILTERS, Kernel, get_filter
 from cnncli.ops.pixels import resolve_range, to_pixels
-from cnncli.ops.pool import average_pool2d, global_pool2d, max_pool2d, pool2d
+from cnncli.ops.pool import average_pool2d, max_pool2d, pool2d
 
 __all__ = [
     "FILTERS",
     "Border",
     "Kernel",
-    "Plan",
     "average_pool2d",
     "convolve1d",
     "convolve2d",
@@ -20,8 +18,6 @@ __all__ = [
     "correlate2d",
     "filter_image",
     "get_filter",
-    "global_pool2d",
-    "kernel_from_bytes",
     "max_pool2d",
     "parse_border",
     "parse_kernel",

@@ -3,23 +3,14 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.ops.borders import (
-    Border,
-    Pair,
-    border_index,
-    output_size,
-    pads,
-    parse_border,
-    parse_pair,
-)
+from cnncli.ops.borders import Border, Windows, border_index, output_size, pads, parse_windows
 
 Array = npt.NDArray[Any]
 
@@ -30,9 +21,24 @@ _KEPT = 32 << 20  # bytes of scratch memory that wait for the next image
 class Scratch:
     """Memory for one thread's intermediate results: fresh pages would cost more than the sums."""
 
+    _idle: ClassVar[list["Scratch"]] = []
+
     def __init__(self) -> None:
         self._block = np.empty(0, np.uint8)
         self._used = 0
+
+    @classmethod
+    def lend(cls) -> "Scratch":
+        """Return memory that waits, or new one."""
+        try:
+            return cls._idle.pop()
+        except IndexError:
+            return cls()
+
+    def give_back(self) -> None:
+        """Let it wait for the next image."""
+        self.reset()
+        self._idle.append(self)
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Array:
         """Return an array of arbitrary contents that starts on a cache line."""
@@ -49,9 +55,6 @@ class Scratch:
             whole = np.empty(self._used + 64, np.uint8)
             self._block = whole[-whole.ctypes.data % 64 :][: self._used]
         self._used = 0
-
-
-_idle: list[Scratch] = []
 
 
 class Band(NamedTuple):
@@ -117,17 +120,9 @@ class Layout(NamedTuple):
     shape: tuple[int, ...]
 
     @classmethod
-    def of(
-        cls,
-        image: Array,
-        kernel: tuple[int, int],
-        border: str | Border,
-        stride: Pair,
-        dilation: Pair,
-    ) -> "Layout":
+    def of(cls, image: Array, kernel: tuple[int, int], windows: Windows) -> "Layout":
         """Return the layout for a kernel, or raise a ShapeError that shows the formula."""
-        border, strides = parse_border(border), parse_pair(stride, "stride")
-        dilations = parse_pair(dilation, "dilation")
+        border, strides, dilations = parse_windows(windows)
         before, index, halo, full, kept = [], [], [], [], []
         for axis, name in enumerate(("height", "width")):
             n, k, s, d = image.shape[axis], kernel[axis], strides[axis], dilations[axis]
@@ -190,43 +185,25 @@ class Layout(NamedTuple):
         return whole
 
     def _fill(self, band: Band, padded: Array) -> None:
-        c, (top, left), count = self.channels, self.before, len(padded)
-        width, start = padded.shape[1] // c, band.y - top
-        first, last = max(left - band.x, 0), min(left - band.x + self.image.shape[1] // c, width)
-        seen = self.image[:, (first + band.x - left) * c : (last + band.x - left) * c]
-        rows, inside = slice(start, start + count), start >= 0 and start + count <= len(seen)
-        index = self.rows[band.y : band.y + count]
-        np.copyto(padded[:, first * c : last * c], seen[rows] if inside else seen[index], "unsafe")
-        pixels = padded.reshape(count, width, c)
-        if first > 0:
-            self._fill_columns(pixels, index, band.x, 0, first, (first, last))
-        if last < width:
-            self._fill_columns(pixels, index, band.x, last, width, (first, last))
-        if not inside and self.border.mode == "constant":
-            padded[index < 0] = self._value(padded.dtype)
-
-    def _fill_columns(
-        self, pixels: Array, rows: Array, x: int, a: int, b: int, inner: tuple[int, int]
-    ) -> None:
-        """Fill columns `a` to `b`, from the band's own pixels where all are among them."""
-        index = self.columns[x + a : x + b]
-        shift = self.before[1] - x
+        c, count, x, left = self.channels, len(padded), band.x, self.before[1]
+        pixels, image = padded.reshape(count, -1, c), self.image.reshape(len(self.image), -1, c)
+        width, start = pixels.shape[1], band.y - self.before[0]
+        rows, columns = self.rows[band.y : band.y + count], self.columns[x : x + width]
+        first = min(max(left - x, 0), width)
+        last = max(min(left - x + image.shape[1], width), first)
+        inside = slice(start, start + count) if 0 <= start <= len(image) - count else None
+        if first < last:
+            across = slice(first + x - left, last + x - left)
+            np.copyto(pixels[:, first:last], image[inside or rows, across], "unsafe")
+        for a, b in ((0, first), (last, width)):
+            if a < b:
+                seen = image[inside or rows[:, np.newaxis], columns[a:b]]
+                np.copyto(pixels[:, a:b], seen, "unsafe")
         if self.border.mode == "constant":
-            pixels[:, a:b] = self._value(pixels.dtype)
-            return
-        here = (index + shift).tolist()
-        if min(here) < inner[0] or max(here) >= inner[1]:
-            image = self.image.reshape(len(self.image), -1, self.channels)
-            np.copyto(pixels[:, a:b], image[rows[:, np.newaxis], index], "unsafe")
-        elif b - a > 4:
-            pixels[:, a:b] = pixels[:, here]
-        else:
-            for target, source in enumerate(here, a):
-                pixels[:, target] = pixels[:, source]
-
-    def _value(self, dtype: np.dtype[Any]) -> Any:
-        value = self.border.value
-        return in_type(value if dtype.kind == "f" else int(value), dtype)
+            value = self.border.value
+            outside = in_type(value if padded.dtype.kind == "f" else int(value), padded.dtype)
+            pixels[:, columns < 0] = outside
+            pixels[rows < 0] = outside
 
 
 def in_type(number: float, dtype: np.dtype[Any]) -> Any:
@@ -251,16 +228,18 @@ def on_threads(
     Plain threads: importing :mod:`concurrent.futures` takes longer than starting them. The first
     error of any thread stops the others and is raised here.
     """
-    left = iter(items)
-    errors: list[BaseException] = []
+    left, errors = iter(items), list[BaseException]()
 
     def run() -> None:
+        scratch = Scratch.lend()
         try:
-            with _lent_scratch() as scratch:
+            # NumPy's error state belongs to a thread; infinities in float images are legitimate.
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 work(left, scratch)
         except BaseException as error:
             errors.append(error)
             deque(left, maxlen=0)  # nothing is left for the others
+        scratch.give_back()
 
     others = [threading.Thread(target=run) for _ in range(threads - 1)]
     for thread in others:
@@ -270,16 +249,3 @@ def on_threads(
         thread.join()
     if errors:
         raise errors[0]
-
-
-@contextmanager
-def _lent_scratch() -> Iterator[Scratch]:
-    """Lend memory, and quiet NumPy in this thread: infinities in float images are legitimate."""
-    try:
-        scratch = _idle.pop()
-    except IndexError:
-        scratch = Scratch()
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        yield scratch
-    scratch.reset()
-    _idle.append(scratch)

@@ -41,16 +41,11 @@ BORDERS: Mapping[str, Callable[[Index, int], Index]] = MappingProxyType(
 
 # What SciPy, OpenCV and torch call the same borders, so that the error can name the right one.
 _FOREIGN_NAMES = {
-    "mirror": "reflect",
-    "reflect_101": "reflect",
-    "reflect101": "reflect",
-    "grid-mirror": "symmetric",
-    "nearest": "edge",
-    "replicate": "edge",
-    "circular": "wrap",
-    "grid-wrap": "wrap",
-    "zeros": "constant",
-    "zero": "constant",
+    "reflect": ("mirror", "reflect_101", "reflect101"),
+    "symmetric": ("grid-mirror",),
+    "edge": ("nearest", "replicate"),
+    "wrap": ("circular", "grid-wrap"),
+    "constant": ("zeros", "zero"),
 }
 
 
@@ -72,11 +67,6 @@ class Border(NamedTuple):
         """Return the text that :func:`parse_border` reads."""
         return f"constant:{self.value:g}" if self.mode == "constant" else self.mode
 
-    @property
-    def outside(self) -> float:
-        """The constant outside the picture; 0 where there is none."""
-        return self.value if self.mode == "constant" else 0.0
-
 
 def parse_border(border: str | Border) -> Border:
     """Return the border that a text such as ``reflect`` or ``constant:128`` names.
@@ -95,7 +85,7 @@ def parse_border(border: str | Border) -> Border:
         return border
     name, colon, text = str(border).strip().lower().partition(":")
     if name not in BORDERS:
-        hint = _FOREIGN_NAMES.get(name)
+        hint = next((ours for ours, others in _FOREIGN_NAMES.items() if name in others), None)
         advice = f"here it is called {hint}" if hint else "use " + ", ".join(BORDERS)
         raise UsageError(f"border {border!r} is unknown; {advice} (constant takes :V)")
     if not colon:
@@ -126,6 +116,9 @@ constant[:V] (V V|a), wrap (c d|a)'
             far, near = ("abcdV"[i] for i in rule(np.array([-2, -1]), 4))
             words.append(f"{name}{'[:V]' * (name == 'constant')} ({far} {near}|a)")
     return ", ".join(words)
+
+
+Windows = tuple[str | Border, Pair, Pair]  # border, stride and dilation
 
 
 @lru_cache(maxsize=64)
@@ -172,6 +165,12 @@ def parse_pair(value: str | Pair, name: str, least: int = 1) -> tuple[int, int]:
             f"{name} is {value!r}; give one whole number N or two as NxM, each at least {least}"
         )
     return numbers[0], numbers[-1]
+
+
+def parse_windows(windows: Windows) -> tuple[Border, tuple[int, int], tuple[int, int]]:
+    """Return border, stride and dilation, the last two as ``(rows, columns)``."""
+    border, stride, dilation = windows
+    return parse_border(border), parse_pair(stride, "stride"), parse_pair(dilation, "dilation")
 
 
 def extent(size: int, dilation: int) -> int:

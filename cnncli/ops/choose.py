@@ -21,9 +21,6 @@ Array = npt.NDArray[Any]
 Correlate = Callable[[Array, Scratch, tuple[int, int]], Array]
 Finish = Callable[[list[Array], Scratch], Array]
 
-# Samples of a band of 16 bits each, fewer of wider ones: several buffers of it stay in a
-# third-level cache, and threads that need Python's lock for each call meet seldom.
-BAND = 700_000
 
 # Nanoseconds a sample, one core: what a call on a value of so many bytes costs. Measured on an
 # AMD EPYC and an Intel Xeon.
@@ -32,7 +29,7 @@ _PAD = 0.15  # padding and writing
 _FLOAT_IMAGE = {4: 1.1, 8: 2.2}  # more for floats: a search for NaN, and small tiles
 
 
-class Plan(NamedTuple):
+class Algorithm(NamedTuple):
     """A printable choice of algorithm.
 
     Parameters
@@ -111,7 +108,7 @@ class Response(NamedTuple):
         return self.bounds is not None and self.kernel.is_whole
 
 
-class Work(NamedTuple):
+class Choice(NamedTuple):
     """What is done with each band.
 
     Parameters
@@ -139,25 +136,20 @@ class Work(NamedTuple):
     finish: Finish
     dtype: np.dtype[Any]
     cost: float
-    plan: Plan
+    plan: Algorithm
     divisor: int = 1
     tile: tuple[int, int] | None = None
 
-    @property
-    def samples(self) -> int:
-        """How many samples a band should have."""
-        return BAND * 2 // (self.padded.itemsize * len(self.correlate))
 
-
-def choose(image: Array, kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Work:
+def choose(kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Choice:
     """Return the cheapest way from an image to pixels.
 
     The image's values matter only where transforms would spread a NaN. For the range ``minmax``
     the result is sums, whose extremes are still to be found.
     """
     if kernel.partners:
-        return _several(image, kernel, layout, epilogue)
-    response = Response.of(image, kernel, layout.border.outside)
+        return _several(kernel, layout, epilogue)
+    response = Response.of(layout.image, kernel, layout.border.value)
     if response.divisor > 1:
         epilogue = epilogue.times(response.divisor)
         if epilogue.mode == "response":
@@ -173,10 +165,10 @@ def choose(image: Array, kernel: Kernel, layout: Layout, epilogue: Epilogue) -> 
         sums, finish = form.sums, partial(_to_exact, form=form)
     else:
         precision = np.dtype(np.float64 if response.dtype.itemsize == 8 else np.float32)
-        clips = response.bounds is None or epilogue.clips(*response.bounds)
-        nan = image.dtype.kind == "f"
-        finish = partial(_to_real, epilogue=epilogue, precision=precision, clips=clips, nan=nan)
-    work = _cheapest(image, response, sums, layout)
+        if response.bounds is not None and epilogue.rounds:
+            epilogue = epilogue.within(response.bounds)
+        finish = partial(_to_real, kernel=kernel, epilogue=epilogue, precision=precision)
+    work = _cheapest(response, sums, layout)
     return work._replace(finish=finish, dtype=dtype, divisor=response.divisor)
 
 
@@ -192,20 +184,18 @@ def _to_exact(sums: list[Array], scratch: Scratch, *, form: Exact) -> Array:
     return form.apply(values)
 
 
-def _to_real(sums: list[Array], scratch: Scratch, *, epilogue: Epilogue, **how: Any) -> Array:
-    return real_pixels(sums[0], epilogue, scratch, **how)
-
-
-def _to_combined(
-    sums: list[Array], scratch: Scratch, *, kernel: Kernel, epilogue: Epilogue, **how: Any
+def _to_real(
+    sums: list[Array], scratch: Scratch, *, kernel: Kernel, epilogue: Epilogue, precision: Any
 ) -> Array:
-    real = [as_real(each, how["precision"], scratch, own=True) for each in sums]
-    return real_pixels(combine(kernel, real), epilogue, scratch, **how)
+    response = sums[0]
+    if kernel.partners:
+        response = combine(kernel, [as_real(each, precision, scratch, own=True) for each in sums])
+    return real_pixels(response, epilogue, precision, scratch)
 
 
-def _several(image: Array, kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Work:
+def _several(kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Choice:
     """Return the work of a filter of several kernels: each tap by tap, combined in real numbers."""
-    responses = [Response.of(image, part, layout.border.outside) for part in kernel.parts]
+    responses = [Response.of(layout.image, part, layout.border.value) for part in kernel.parts]
     wide = any(each.dtype.itemsize == 8 for each in responses)
     precision = np.dtype(np.float64 if wide else np.float32)
     sums, reason = precision, "direct sums"
@@ -216,20 +206,18 @@ def _several(image: Array, kernel: Kernel, layout: Layout, epilogue: Epilogue) -
     if epilogue.mode in ("response", "minmax"):
         epilogue = Epilogue(precision, "real")
     works = [_by_taps(each, sums, layout, reason) for each in kernel.parts]
-    nan = image.dtype.kind == "f"
-    finish = partial(_to_combined, kernel=kernel, epilogue=epilogue, precision=precision, nan=nan)
-    calls = sum(each.calls for each in kernel.parts)
-    plan = works[0].plan._replace(calls=calls)
+    epilogue = epilogue._replace(nan=layout.image.dtype.kind == "f")
+    finish = partial(_to_real, kernel=kernel, epilogue=epilogue, precision=precision)
+    plan = works[0].plan._replace(calls=sum(each.calls for each in kernel.parts))
     correlate = tuple(each.correlate[0] for each in works)
     cost = sum(each.cost for each in works)
-    return works[0]._replace(
-        correlate=correlate, finish=finish, dtype=epilogue.dtype, cost=cost, plan=plan
-    )
+    return Choice(sums, correlate, finish, epilogue.dtype, cost, plan)
 
 
-def _cheapest(image: Array, response: Response, sums: np.dtype[Any], layout: Layout) -> Work:
+def _cheapest(response: Response, sums: np.dtype[Any], layout: Layout) -> Choice:
     """Return how to sum the products: by taps, Toeplitz products or transforms."""
-    kernel, size = response.kernel, (image.shape[0], image.shape[1])
+    kernel, image = response.kernel, layout.image
+    size = len(image), image.shape[1] // layout.channels
     cost = _taps_cost(kernel, sums)
     if response.exact:
         double = np.dtype(np.float64)
@@ -248,38 +236,34 @@ def _cheapest(image: Array, response: Response, sums: np.dtype[Any], layout: Lay
     return _by_fourier(kernel, sums, layout, whole=False)
 
 
-def _by_taps(kernel: Kernel, sums: np.dtype[Any], layout: Layout, reason: str) -> Work:
+def _by_taps(kernel: Kernel, sums: np.dtype[Any], layout: Layout, reason: str) -> Choice:
     correlate = partial(taps.correlate_taps, kernel=kernel, steps=layout.steps)
-    plan = Plan("taps", f"{_size(kernel)} kernel, {reason}", sums, calls=kernel.calls)
-    return Work(sums, (correlate,), _as_they_are, sums, _taps_cost(kernel, sums), plan)
+    plan = Algorithm("taps", f"{kernel.size} kernel, {reason}", sums, calls=kernel.calls)
+    return Choice(sums, (correlate,), _as_they_are, sums, _taps_cost(kernel, sums) + _PAD, plan)
 
 
-def _by_toeplitz(kernel: Kernel, sums: np.dtype[Any], layout: Layout) -> Work:
+def _by_toeplitz(kernel: Kernel, sums: np.dtype[Any], layout: Layout) -> Choice:
     terms = kernel.terms or []
     matrices = toeplitz.matrices(kernel, layout.steps, sums)
     correlate = partial(toeplitz.correlate_toeplitz, matrices=matrices)
     sort = "separable" if len(terms) == 1 else f"a sum of {len(terms)} separable ones"
-    plan = Plan("toeplitz", f"{_size(kernel)} kernel, {sort}", sums)
+    plan = Algorithm("toeplitz", f"{kernel.size} kernel, {sort}", sums)
     cost = toeplitz.nanoseconds(terms, sums)
     tile = toeplitz.tile(layout.full, layout.halo, layout.channels)
-    return Work(sums, (correlate,), _as_they_are, sums, cost, plan, tile=tile)
+    return Choice(sums, (correlate,), _as_they_are, sums, cost, plan, tile=tile)
 
 
-def _by_fourier(kernel: Kernel, dtype: np.dtype[Any], layout: Layout, *, whole: bool) -> Work:
+def _by_fourier(kernel: Kernel, dtype: np.dtype[Any], layout: Layout, *, whole: bool) -> Choice:
     tall, wide = fourier.tile(layout.full, layout.halo)
     shape = tall + layout.halo[0], wide + layout.halo[1]
     spectrum = fourier.spectrum_of(kernel, layout.dilation, shape, dtype)
     options: dict[str, Any] = {"spectrum": spectrum, "width": shape[1], "channels": layout.channels}
     correlate = partial(fourier.correlate_fourier, **options, whole=whole)
     sort = "whole numbers, rounded to be exact" if whole else "not separable"
-    plan = Plan("fourier", f"{_size(kernel)} kernel, {sort}", dtype)
+    plan = Algorithm("fourier", f"{kernel.size} kernel, {sort}", dtype)
     cost = fourier.nanoseconds(layout.full, layout.halo, dtype)
-    return Work(dtype, (correlate,), _as_they_are, dtype, cost, plan, tile=(tall, wide))
-
-
-def _size(kernel: Kernel) -> str:
-    return "x".join(map(str, kernel.shape))
+    return Choice(dtype, (correlate,), _as_they_are, dtype, cost, plan, tile=(tall, wide))
 
 
 def _taps_cost(kernel: Kernel, sums: np.dtype[Any]) -> float:
-    return _CALL[sums.itemsize] * kernel.calls + _PAD
+    return _CALL[sums.itemsize] * kernel.calls

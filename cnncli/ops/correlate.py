@@ -15,13 +15,16 @@ import numpy.typing as npt
 from cnncli.errors import ShapeError, UsageError
 from cnncli.ops.bands import Band, Layout, Scratch, on_threads, processors
 from cnncli.ops.borders import Border, Pair
-from cnncli.ops.choose import Plan, Work, choose
+from cnncli.ops.choose import Algorithm, Choice, choose
 from cnncli.ops.dtypes import as_image, as_kernel, check_real
 from cnncli.ops.kernels import Kernel
 from cnncli.ops.pixels import RESPONSE, Epilogue, resolve_range
 
 Array = npt.NDArray[Any]
 
+# Samples of a band of 16 bits each, fewer of wider ones: several buffers of it stay in a
+# third-level cache, and threads that need Python's lock for each call meet seldom.
+_BAND = 700_000
 _ALONE = 1.5e6  # nanoseconds for one thread, below which another costs more than it saves
 
 
@@ -39,7 +42,7 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     dtype: npt.DTypeLike | None = None,
     threads: int | None = None,
     out: Array | None = None,
-) -> tuple[Array, Plan]:
+) -> tuple[Array, Algorithm]:
     """Filter an image and return pixels: ``response / scale + bias``, mapped and rounded once.
 
     Parameters
@@ -92,28 +95,22 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     if op not in ("correlate", "convolve"):
         raise UsageError(f"op {op!r} is unknown; use correlate or convolve")
     kind = dtype if dtype is not None else np.uint8 if pixels.dtype.kind == "b" else pixels.dtype
-    mode, _ = resolve_range(range, kernel)
-    epilogue = Epilogue.of(kind, mode, kernel.divisor(scale), bias)
-    layout = Layout.of(pixels, kernel.shape, border, stride, dilation)
+    epilogue = Epilogue.of(kind, resolve_range(range, kernel)[0], kernel.divisor(scale), bias)
+    layout = Layout.of(pixels, kernel.shape, (border, stride, dilation))
     kernel = kernel.rotated if op == "convolve" else kernel
-    return _slide(pixels, kernel, layout, epilogue, threads, out)
+    return _slide(kernel, layout, epilogue, threads, out)
 
 
 def _slide(
-    image: Array,
-    kernel: Kernel,
-    layout: Layout,
-    epilogue: Epilogue,
-    threads: int | None = None,
-    out: Array | None = None,
-) -> tuple[Array, Plan]:
+    kernel: Kernel, layout: Layout, epilogue: Epilogue, threads: int | None = None, out: Any = None
+) -> tuple[Array, Algorithm]:
     """Slide a kernel over an image, and do with the responses what the epilogue says."""
-    work = choose(image, kernel, layout, epilogue)
+    work = choose(kernel, layout, epilogue)
     if epilogue.mode == "minmax":
         epilogue = epilogue.stretched(*_extremes(work, layout, threads))
         epilogue = epilogue.times(Fraction(1, work.divisor))
-        work = choose(image, kernel, layout, epilogue)
-    out = _output(out, layout.shape, work.dtype, image)
+        work = choose(kernel, layout, epilogue)
+    out = _output(out, layout, work.dtype)
     pixels = out.reshape(*out.shape[:2], -1)
 
     def write(finished: Array, y: int, x: int) -> None:
@@ -125,7 +122,7 @@ def _slide(
 
 
 def _each_band(
-    work: Work, layout: Layout, threads: int | None, take: Callable[[Array, int, int], None]
+    work: Choice, layout: Layout, threads: int | None, take: Callable[[Array, int, int], None]
 ) -> int:
     """Pad each band, sum the products, make pixels of the sums: here a pixel is computed.
 
@@ -134,7 +131,8 @@ def _each_band(
     """
     (sy, sx), (rows, columns), c = layout.stride, layout.full, layout.channels
     used = min(threads or processors(), max(1, int(rows * columns * c * work.cost / _ALONE)))
-    bands = layout.cut(work.samples, used, work.tile)
+    samples = _BAND * 2 // (work.padded.itemsize * len(work.correlate))
+    bands = layout.cut(samples, used, work.tile)
     used = min(used, len(bands))
 
     def do(some: Iterable[Band], scratch: Scratch) -> None:
@@ -142,7 +140,9 @@ def _each_band(
             scratch.reset()
             shape = band.tall, band.wide * c
             padded = layout.pad(band, work.padded, scratch)
-            sums = [correlate(padded, scratch, shape) for correlate in work.correlate]
+            sums: list[Array] = []
+            for correlate in work.correlate:
+                sums += [correlate(padded, scratch, shape)]
             finished = band.view(work.finish(sums, scratch), padded.shape[1], c)
             take(finished[::sy, ::sx], band.y // sy, band.x // sx)
 
@@ -150,7 +150,7 @@ def _each_band(
     return used
 
 
-def _extremes(work: Work, layout: Layout, threads: int | None) -> tuple[Any, Any]:
+def _extremes(work: Choice, layout: Layout, threads: int | None) -> tuple[Any, Any]:
     """Return the smallest and the largest response, NaN aside."""
     ends: list[tuple[Any, Any]] = []
 
@@ -163,15 +163,15 @@ def _extremes(work: Work, layout: Layout, threads: int | None) -> tuple[Any, Any
     return np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
 
 
-def _output(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], image: Array) -> Array:
+def _output(out: Array | None, layout: Layout, dtype: np.dtype[Any]) -> Array:
     """Return a new array, or `out` if it fits."""
     if out is None:
-        return np.empty(shape, dtype)
-    fits = out.shape == shape and out.dtype == dtype and out.flags.c_contiguous
-    if not fits or not out.flags.writeable or np.may_share_memory(out, image):
+        return np.empty(layout.shape, dtype)
+    alike = out.shape == layout.shape and out.dtype == dtype and out.flags.carray
+    if not alike or np.may_share_memory(out, layout.image):
         raise ShapeError(
             f"out is {out.dtype} {out.shape}; give a contiguous, writeable array of {dtype} "
-            f"{shape} that shares no memory with the image"
+            f"{layout.shape} that shares no memory with the image"
         )
     return out
 
@@ -217,8 +217,8 @@ def correlate2d(
     [[10, 13], [19, 22]]
     """
     pixels, kernel = as_image(image), Kernel.of(kernel)
-    layout = Layout.of(pixels, kernel.shape, border, stride, dilation)
-    return _slide(pixels, kernel, layout, RESPONSE)[0]
+    layout = Layout.of(pixels, kernel.shape, (border, stride, dilation))
+    return _slide(kernel, layout, RESPONSE)[0]
 
 
 def convolve2d(image: npt.ArrayLike, kernel: npt.ArrayLike | Kernel, **windows: Any) -> Array:

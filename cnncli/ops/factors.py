@@ -164,4 +164,7 @@ def smallest_factor(k: int) -> int:
     >>> smallest_factor(15)
     3
     """
-    return next((p for p in range(2, isqrt(k) + 1) if k % p == 0), k)
+    for p in range(2, isqrt(k) + 1):
+        if k % p == 0:
+            return p
+    return k

@@ -1,13 +1,10 @@
-"""Kernels from text and from the contents of ``.txt``, ``.csv``, ``.json`` and ``.npy`` files."""
+"""Kernels and signals from text."""
 
-import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import KernelError
@@ -15,7 +12,7 @@ from cnncli.ops.dtypes import as_kernel
 
 Array = npt.NDArray[Any]
 
-_EXAMPLE = 'write rows as "-1 0 1; -1 0 1; -1 0 1", numbers as 2, -0.5, 1e-3 or 1/9'
+EXAMPLE = 'write rows as "-1 0 1; -1 0 1; -1 0 1", numbers as 2, -0.5, 1e-3 or 1/9'
 
 
 def parse_kernel(text: str) -> Array:
@@ -48,8 +45,8 @@ def parse_kernel(text: str) -> Array:
     rows = [row.split() for line in lines for row in line.replace(",", " ").split(";")]
     rows = [row for row in rows if row]
     if not rows:
-        raise KernelError(f"kernel {text[:40]!r} has no numbers; {_EXAMPLE}")
-    return _matrix([[_number(word) for word in row] for row in rows])
+        raise KernelError(f"kernel {text[:40]!r} has no numbers; {EXAMPLE}")
+    return kernel_of_words(rows)
 
 
 def parse_signal(text: str) -> Array:
@@ -71,67 +68,6 @@ def parse_signal(text: str) -> Array:
     return row
 
 
-def kernel_from_bytes(data: bytes, suffix: str) -> Array:
-    """Read a kernel from a file's contents.
-
-    Parameters
-    ----------
-    data
-        The bytes of the file.
-    suffix
-        ``.txt``, ``.csv``, ``.json`` (an array of rows of numbers or of ``"1/9"``) or ``.npy``.
-
-    Returns
-    -------
-    ndarray
-        ``(kh, kw)`` int64 or float64; a file of one row of numbers gives ``(1, kw)``.
-
-    Raises
-    ------
-    KernelError
-        If the format is unknown or the contents are no kernel.
-    """
-    reader = KERNEL_READERS.get(suffix.lower())
-    if reader is None:
-        known = ", ".join(KERNEL_READERS)
-        raise KernelError(f"kernel files of type {suffix!r} are unknown; use one of {known}")
-    return reader(data)
-
-
-def _from_text(data: bytes) -> Array:
-    try:
-        return parse_kernel(data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise KernelError(f"kernel file is not text: {data[:12]!r}; {_EXAMPLE}") from None
-
-
-def _from_json(data: bytes) -> Array:
-    import json
-
-    try:
-        rows = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise KernelError(f"kernel file is not JSON ({error}); write [[0, 1], [1, 0]]") from None
-    if isinstance(rows, list) and rows and not any(isinstance(row, list) for row in rows):
-        rows = [rows]
-    if not isinstance(rows, list) or not rows or not all(isinstance(r, list) and r for r in rows):
-        raise KernelError(f"kernel file holds {str(rows)[:40]}; write [[0, 1], [1, 0]]")
-    return _matrix([[_number(str(word)) for word in row] for row in rows])
-
-
-def _from_npy(data: bytes) -> Array:
-    try:
-        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except Exception as error:  # NumPy reads the header as Python, which fails in many ways
-        reason = " ".join(str(error).split())[:100]
-        raise KernelError(f"kernel file is not a .npy array ({reason}); use numpy.save") from None
-    return as_kernel(array[np.newaxis] if array.ndim == 1 else array)
-
-
-KERNEL_READERS: Mapping[str, Callable[[bytes], Array]] = MappingProxyType(
-    {".txt": _from_text, ".csv": _from_text, ".json": _from_json, ".npy": _from_npy}
-)
-
 _PLAIN_NUMBER = re.compile(
     r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?(/\d+(\.\d*)?)?", re.IGNORECASE
 )
@@ -139,17 +75,19 @@ _PLAIN_NUMBER = re.compile(
 
 def _number(word: str) -> Fraction:
     if not _PLAIN_NUMBER.fullmatch(word):
-        raise KernelError(f"{word!r} in the kernel is not a number; {_EXAMPLE}")
+        raise KernelError(f"{word!r} in the kernel is not a number; {EXAMPLE}")
     top, _, bottom = word.partition("/")
     try:
         return Fraction(top) / Fraction(bottom or 1)
     except ZeroDivisionError:
-        raise KernelError(f"{word!r} in the kernel divides by zero; {_EXAMPLE}") from None
+        raise KernelError(f"{word!r} in the kernel divides by zero; {EXAMPLE}") from None
     except ValueError:  # Python reads whole numbers up to 4,300 digits
-        raise KernelError(f"{word[:20]}… in the kernel has too many digits; {_EXAMPLE}") from None
+        raise KernelError(f"{word[:20]}… in the kernel has too many digits; {EXAMPLE}") from None
 
 
-def _matrix(rows: Sequence[Sequence[Fraction]]) -> Array:
+def kernel_of_words(words: Sequence[Sequence[str]]) -> Array:
+    """Return rows of words such as ``1/9`` as a kernel, or raise a KernelError."""
+    rows = [[_number(word) for word in row] for row in words]
     lengths = [len(row) for row in rows]
     if len(set(lengths)) > 1:
         raise KernelError(

@@ -17,15 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import KernelError
+from cnncli.ops import factors
 from cnncli.ops.dtypes import as_kernel
-from cnncli.ops.factors import (
-    Pass,
-    as_pass,
-    column_and_row,
-    nearest_fraction,
-    over_one_denominator,
-    sum_of_products,
-)
 from cnncli.ops.kernel_text import parse_kernel
 
 Array = npt.NDArray[Any]
@@ -115,9 +108,9 @@ class Kernel:
         return rows, columns
 
     @property
-    def matrix(self) -> Array:
-        """The kernel as it acts: ``weights / scale``, whole numbers where the scale is 1."""
-        return self.weights if self.scale == 1 else self.weights / self.scale
+    def size(self) -> str:
+        """Rows and columns in words, such as ``3x3``."""
+        return f"{self.shape[0]}x{self.shape[1]}"
 
     @property
     def is_whole(self) -> bool:
@@ -150,14 +143,14 @@ class Kernel:
         return low * positive + high * negative, high * positive + low * negative
 
     @cached_property
-    def passes(self) -> tuple[Pass, ...]:
+    def passes(self) -> tuple[factors.Pass, ...]:
         """How its products are summed: down and across where that is less, or all at once."""
-        factors = column_and_row(self.weights)
-        if factors is not None and 1 not in self.shape:
-            column, row = factors
+        found = factors.column_and_row(self.weights)
+        if found is not None and 1 not in self.shape:
+            column, row = found
             if np.count_nonzero(column) + np.count_nonzero(row) < np.count_nonzero(self.weights):
-                return as_pass(column[:, np.newaxis]), as_pass(row[np.newaxis])
-        return (as_pass(self.weights),)
+                return factors.as_pass(column[:, np.newaxis]), factors.as_pass(row[np.newaxis])
+        return (factors.as_pass(self.weights),)
 
     @cached_property
     def calls(self) -> int:
@@ -167,12 +160,12 @@ class Kernel:
     @cached_property
     def terms(self) -> list[tuple[Array, Array]] | None:
         """At most four (column, row) pairs whose products add up to the kernel, or None."""
-        return sum_of_products(self.weights, most=4)
+        return factors.sum_of_products(self.weights, most=4)
 
     @cached_property
     def whole(self) -> "tuple[Kernel, int] | None":
         """The kernel in whole numbers, and the divisor that makes it so again; or None."""
-        found = over_one_denominator(self.weights)
+        found = factors.over_one_denominator(self.weights)
         if found is None or self.is_whole:
             return (self, 1) if self.is_whole else None
         return Kernel(found[0], name=self.name), found[1]
@@ -204,7 +197,7 @@ class Kernel:
             raise KernelError(f"{self.name} has several kernels and no sum; give --scale a number")
         if self.sum == 0:
             raise KernelError("the kernel sums to 0 and cannot be scaled by its sum; give a number")
-        return nearest_fraction(self.sum)
+        return factors.nearest_fraction(self.sum)
 
 
 def _nonzero(scale: float | str) -> Fraction:
@@ -214,22 +207,17 @@ def _nonzero(scale: float | str) -> Fraction:
         number = float("nan")
     if number == 0 or not math.isfinite(number):
         raise KernelError(f"scale is {scale!r}; give a number other than 0, or sum")
-    return nearest_fraction(number)
+    return factors.nearest_fraction(number)
 
 
 _NAMED: dict[str, Kernel] = {}
 FILTERS: Mapping[str, Kernel] = MappingProxyType(_NAMED)
 
 
-def _named(kernel: Kernel) -> Kernel:
-    _NAMED[kernel.name] = kernel
-    return kernel
-
-
-def named_kernel(
+def add_kernel(
     name: str, rows: str | npt.ArrayLike, scale: int, source: str, purpose: str
 ) -> Kernel:
-    """Return a constant of whole numbers over a scale, as text or as an array.
+    """Add a constant of whole numbers over a scale to the named ones; rows are text or an array.
 
     Raises
     ------
@@ -239,39 +227,36 @@ def named_kernel(
     weights = parse_kernel(rows) if isinstance(rows, str) else as_kernel(rows)
     if not np.array_equal(weights, np.rint(weights)):
         raise KernelError(f"{name} has fractions; write whole numbers, and a scale that divides")
-    return Kernel(weights.astype(np.int64), scale, name, source, purpose)
-
-
-def _add(name: str, rows: str | npt.ArrayLike, scale: int, source: str, purpose: str) -> Kernel:
-    return _named(named_kernel(name, rows, scale, source, purpose))
+    _NAMED[name] = Kernel(weights.astype(np.int64), scale, name, source, purpose)
+    return _NAMED[name]
 
 
 def _turn(kernel: Kernel, name: str, purpose: str) -> Kernel:
-    return _add(name, kernel.weights.T, kernel.scale, kernel.source, purpose)
+    return add_kernel(name, kernel.weights.T, kernel.scale, kernel.source, purpose)
 
 
-def _combine(name: str, kernels: Sequence[Kernel], combine: str, purpose: str) -> Kernel:
+def _combine(name: str, kernels: Sequence[Kernel], combine: str, purpose: str) -> None:
     first, *others = kernels
-    partners = tuple(others)
-    return _named(replace(first, name=name, purpose=purpose, partners=partners, combine=combine))
+    how: dict[str, Any] = {"partners": tuple(others), "combine": combine}
+    _NAMED[name] = replace(first, name=name, purpose=purpose, **how)
 
 
 # A kernel, or a filter of several, is one statement below: its name, rows, scale, source and
 # purpose. This is also the order in which they are listed.
 
 # The unit of correlation: the picture as it is.
-_add("identity", "0 0 0; 0 1 0; 0 0 0", 1, "definition", "the picture as it is")
+add_kernel("identity", "0 0 0; 0 1 0; 0 0 0", 1, "definition", "the picture as it is")
 
 # The three of the lesson, with exactly its numbers.
 _LESSON = "the lesson's own kernel"
-_EDGE = _add("vertical_edge", "-1 0 1; " * 3, 1, _LESSON, "edges that run up and down")
+_EDGE = add_kernel("vertical_edge", "-1 0 1; " * 3, 1, _LESSON, "edges that run up and down")
 _turn(_EDGE, "horizontal_edge", "edges that run left and right")
-_add("blur", "1 1 1; " * 3, 9, _LESSON, "softens: the mean of 3x3 pixels")
+add_kernel("blur", "1 1 1; " * 3, 9, _LESSON, "softens: the mean of 3x3 pixels")
 
 # Means over a square window (moving average).
 for _n in (3, 5, 7):
     _mean = f"mean of {_n}x{_n} pixels"
-    _add(f"box{_n}", np.ones((_n, _n)), _n * _n, "definition: mean", _mean)
+    add_kernel(f"box{_n}", np.ones((_n, _n)), _n * _n, "definition: mean", _mean)
 
 # Binomial weights, the integer Gaussian: variance (n - 1) / 4 along each axis.
 # Burt and Adelson, "The Laplacian Pyramid as a Compact Image Code", 1983, use the row 1 4 6 4 1.
@@ -279,54 +264,55 @@ _BURT = "binomial weights (Burt and Adelson 1983)"
 for _n in (3, 5, 7):
     _row = [comb(_n - 1, _i) for _i in range(_n)]
     _blur = f"smooth blur, sigma {((_n - 1) / 4) ** 0.5:.2f}"
-    _add(f"gaussian{_n}", np.outer(_row, _row), 4 ** (_n - 1), _BURT, _blur)
+    add_kernel(f"gaussian{_n}", np.outer(_row, _row), 4 ** (_n - 1), _BURT, _blur)
 
 # Identity plus the negative Laplacian: Gonzalez and Woods, "Digital Image Processing", 3.6.2.
 _WOODS = "Gonzalez and Woods, Digital Image Processing, 3.6.2"
-_add("sharpen", "0 -1 0; -1 5 -1; 0 -1 0", 1, _WOODS, "crisper details")
+add_kernel("sharpen", "0 -1 0; -1 5 -1; 0 -1 0", 1, _WOODS, "crisper details")
 
 # Twice the picture minus gaussian5: unsharp masking with amount 1.
 _TWICE = 512 * np.pad([[1]], 2) - FILTERS["gaussian5"].weights
 _MASKING = "unsharp masking: 2 * identity - gaussian5"
-_add("unsharp", _TWICE, 256, _MASKING, "crisper edges, gentler on noise than sharpen")
+add_kernel("unsharp", _TWICE, 256, _MASKING, "crisper edges, gentler on noise than sharpen")
 
 # Relief as if lit from the lower right: a diagonal difference plus the picture itself.
 _RELIEF = "traditional: diagonal difference + identity"
-_add("emboss", "-2 -1 0; -1 1 1; 0 1 2", 1, _RELIEF, "relief, lit along the diagonal")
+add_kernel("emboss", "-2 -1 0; -1 1 1; 0 1 2", 1, _RELIEF, "relief, lit along the diagonal")
 
 # Second differences in all eight directions, bright lines for bright detail.
 _NEGATIVE = "traditional: negative 8-neighbour Laplacian"
-_add("outline", "-1 -1 -1; -1 8 -1; -1 -1 -1", 1, _NEGATIVE, "outlines in every direction")
+add_kernel("outline", "-1 -1 -1; -1 8 -1; -1 -1 -1", 1, _NEGATIVE, "outlines in every direction")
 
 # Discrete Laplacians with 4 and 8 neighbours: Gonzalez and Woods, 3.6.2.
-_add("laplacian", "0 1 0; 1 -4 1; 0 1 0", 1, _WOODS, "second derivative, 4 neighbours")
-_add("laplacian8", "1 1 1; 1 -8 1; 1 1 1", 1, _WOODS, "second derivative, 8 neighbours")
+add_kernel("laplacian", "0 1 0; 1 -4 1; 0 1 0", 1, _WOODS, "second derivative, 4 neighbours")
+add_kernel("laplacian8", "1 1 1; 1 -8 1; 1 1 1", 1, _WOODS, "second derivative, 8 neighbours")
 
 # Laplacian of Gaussian, the usual 5x5 approximation: Marr and Hildreth, "Theory of Edge
 # Detection", 1980; numbers as in Gonzalez and Woods, 10.2.6, with the sign of a bright blob.
 _MARR = "Marr and Hildreth 1980; Gonzalez and Woods 10.2.6"
 _BLOB = "0 0 -1 0 0; 0 -1 -2 -1 0; -1 -2 16 -2 -1; 0 -1 -2 -1 0; 0 0 -1 0 0"
-_add("log", _BLOB, 1, _MARR, "Laplacian of Gaussian: blobs and edges, less noise")
+add_kernel("log", _BLOB, 1, _MARR, "Laplacian of Gaussian: blobs and edges, less noise")
 
 # First derivative times smoothing (1 2 1): Sobel and Feldman 1968. Divided by the positive sum,
 # so that the steepest edge just fills the range of a pixel; likewise the two below.
 _SOBEL = "-1 0 1; -2 0 2; -1 0 1"
-_SOBEL_X = _add("sobel_x", _SOBEL, 4, "Sobel and Feldman 1968", "slope to the right, smoothed")
+_FELDMAN = "Sobel and Feldman 1968"
+_SOBEL_X = add_kernel("sobel_x", _SOBEL, 4, _FELDMAN, "slope to the right, smoothed")
 _SOBEL_Y = _turn(_SOBEL_X, "sobel_y", "slope downwards, smoothed")
 
 # Prewitt, "Object Enhancement and Extraction", 1970.
-_PREWITT_X = _add("prewitt_x", "-1 0 1; " * 3, 3, "Prewitt 1970", "slope to the right")
+_PREWITT_X = add_kernel("prewitt_x", "-1 0 1; " * 3, 3, "Prewitt 1970", "slope to the right")
 _PREWITT_Y = _turn(_PREWITT_X, "prewitt_y", "slope downwards")
 
 # Scharr, "Optimal Operators in Digital Image Processing", 2000: better rotational symmetry.
 _EVEN = "most even in all directions"
 _SCHARR = "-3 0 3; -10 0 10; -3 0 3"
-_SCHARR_X = _add("scharr_x", _SCHARR, 16, "Scharr 2000", f"slope to the right, {_EVEN}")
+_SCHARR_X = add_kernel("scharr_x", _SCHARR, 16, "Scharr 2000", f"slope to the right, {_EVEN}")
 _SCHARR_Y = _turn(_SCHARR_X, "scharr_y", f"slope downwards, {_EVEN}")
 
 # Roberts, "Machine Perception of Three-Dimensional Solids", 1963: the smallest edge kernels.
-_ROBERTS_X = _add("roberts_x", "1 0; 0 -1", 1, "Roberts 1963", "slope on one diagonal")
-_ROBERTS_Y = _add("roberts_y", "0 1; -1 0", 1, "Roberts 1963", "slope on the other diagonal")
+_ROBERTS_X = add_kernel("roberts_x", "1 0; 0 -1", 1, "Roberts 1963", "slope on one diagonal")
+_ROBERTS_Y = add_kernel("roberts_y", "0 1; -1 0", 1, "Roberts 1963", "slope on the other diagonal")
 
 # Kirsch, "Computer Determination of the Constituent Structure of Biological Images", 1971:
 # the ring 5 5 5 -3 -3 -3 -3 -3 around a centre of 0, turned by 45 degrees at a time.
@@ -337,11 +323,11 @@ for _turns, _point in enumerate(("n", "ne", "e", "se", "s", "sw", "w", "nw")):
     for _place, _cell in enumerate(_RING):
         _weights[_cell] = 5 if (_place - _turns) % 8 < 3 else -3
     _brighter = f"brighter towards {_point.upper()}"
-    _KIRSCH.append(_add(f"kirsch_{_point}", _weights, 15, "Kirsch 1971", _brighter))
+    _KIRSCH.append(add_kernel(f"kirsch_{_point}", _weights, 15, "Kirsch 1971", _brighter))
 
 # A straight move during the exposure, from the upper left to the lower right.
 _LINE = "definition: mean along a line"
-_add("motion_blur", np.eye(9), 9, _LINE, "streaks along the diagonal")
+add_kernel("motion_blur", np.eye(9), 9, _LINE, "streaks along the diagonal")
 
 # Filters of several kernels.
 _STRENGTH = "strength of edges in every direction"

@@ -16,6 +16,7 @@ from cnncli.ops.factors import nearest_fraction
 from cnncli.ops.kernels import COMBINATIONS, Kernel
 
 Array = npt.NDArray[Any]
+Number = float | Fraction
 RangeMode = Literal["auto", "clip", "abs", "offset", "minmax", "raw"]
 RANGE_MODES: tuple[str, ...] = get_args(RangeMode)
 _BLOCK = 1 << 18  # responses converted at a time, so that memory stays small
@@ -51,14 +52,9 @@ def resolve_range(name: str, kernel: npt.ArrayLike | Kernel) -> tuple[RangeMode,
     kernel = Kernel.of(kernel)
     if kernel.combine:
         return "clip", "an edge strength is never negative"
-    return (
-        ("clip", f"the kernel sums to {kernel.sum:g}")
-        if kernel.sum
-        else (
-            "abs",
-            "the kernel sums to 0",
-        )
-    )
+    if kernel.sum:
+        return "clip", f"the kernel sums to {kernel.sum:g}"
+    return "abs", "the kernel sums to 0"
 
 
 class Epilogue(NamedTuple):
@@ -78,6 +74,10 @@ class Epilogue(NamedTuple):
         Exact fractions.
     origin
         Subtracted from a real response first (the start of a ``minmax`` stretch).
+    clips
+        Whether real values may lie outside the range of pixels.
+    nan
+        Whether there may be NaN, which becomes the lowest pixel, black.
     """
 
     dtype: np.dtype[Any]
@@ -85,15 +85,11 @@ class Epilogue(NamedTuple):
     scale: Fraction = Fraction(1)
     bias: Fraction = Fraction(0)
     origin: float = 0.0
+    clips: bool = True
+    nan: bool = True
 
     @classmethod
-    def of(
-        cls,
-        dtype: npt.DTypeLike,
-        mode: str,
-        scale: float | Fraction = 1,
-        bias: float | Fraction = 0,
-    ) -> Self:
+    def of(cls, dtype: npt.DTypeLike, mode: str, scale: Number = 1, bias: Number = 0) -> Self:
         """Return what turns a response into pixels of a type.
 
         Raises
@@ -111,8 +107,7 @@ class Epilogue(NamedTuple):
         if name == "raw":
             return cls(np.dtype(np.float32), "real", divisor, addend)
         if name == "offset":  # the middle of the range: 128 for uint8, 32768 for uint16
-            whole = kind.kind in "iu"
-            middle = Fraction((int(np.iinfo(kind).max) + 1) // 2) if whole else Fraction(1, 2)
+            middle = (integer_range(kind)[1] + 1) // 2 if kind.kind in "iu" else Fraction(1, 2)
             return cls(kind, "clip", divisor, addend + middle)
         return cls(kind, name, divisor, addend)
 
@@ -141,15 +136,14 @@ class Epilogue(NamedTuple):
             return self._replace(mode=mode, scale=scale, bias=-Fraction(start) / scale)
         return self._replace(mode=mode, scale=scale, bias=Fraction(0), origin=float(start))
 
-    def clips(self, low: float, high: float) -> bool:
-        """Return whether sums in [low, high], errors included, may leave the range of pixels."""
-        if not self.rounds:
-            return False
-        ends = sorted(float(end) / float(self.scale) + float(self.bias) for end in (low, high))
+    def within(self, bounds: tuple[float, float]) -> "Epilogue":
+        """Return the epilogue for finite sums in bounds: it clips where they leave the pixels."""
+        ends = sorted(float(end) / float(self.scale) + float(self.bias) for end in bounds)
         if self.mode == "abs":
             ends = [0.0, max(-ends[0], ends[1])]
         least, most = integer_range(self.dtype)
-        return bool(ends[0] < least - 0.49 or ends[1] > most + 0.49)
+        clips = ends[0] < least - 0.49 or ends[1] > most + 0.49
+        return self._replace(nan=False, clips=clips)
 
     def exact(self, low: int, high: int) -> "Exact | None":
         """Return the whole-number form for sums in [low, high], or None where there is none."""
@@ -234,28 +228,8 @@ class Exact(NamedTuple):
         return sums
 
 
-def real_pixels(
-    response: Array,
-    epilogue: Epilogue,
-    scratch: Scratch,
-    precision: Any,
-    *,
-    clips: bool = True,
-    nan: bool = True,
-) -> Array:
-    """Return responses, which may be overwritten, as real values or pixels, not yet converted.
-
-    Parameters
-    ----------
-    response, epilogue, scratch
-        What becomes of what, and memory.
-    precision
-        float32 or float64.
-    clips
-        Whether values may lie outside the range of pixels.
-    nan
-        Whether there may be NaN, which becomes the lowest pixel, black.
-    """
+def real_pixels(response: Array, epilogue: Epilogue, precision: Any, scratch: Scratch) -> Array:
+    """Return responses, which may be overwritten, as real values or pixels, not yet converted."""
     value = as_real(response, precision, scratch)
     one = value.dtype.type
     if epilogue.origin:
@@ -267,10 +241,10 @@ def real_pixels(
         np.absolute(value, out=value)
     if epilogue.rounds:
         least, most = integer_range(epilogue.dtype)
-        if clips:
+        if epilogue.clips:
             top = one(most)
             value.clip(one(least), np.nextafter(top, one(0)) if int(top) > most else top, out=value)
-        if nan:
+        if epilogue.nan:
             np.copyto(value, one(least), where=np.isnan(value))
         np.add(value, one(0.5), out=value)
         if least < 0:
@@ -312,8 +286,8 @@ def to_pixels(
     dtype: npt.DTypeLike,
     *,
     range: str = "clip",  # noqa: A002 (the name of the command's option)
-    scale: float | Fraction = 1,
-    bias: float | Fraction = 0,
+    scale: Number = 1,
+    bias: Number = 0,
 ) -> Array:
     """Turn responses into pixels: ``response / scale + bias``, mapped, rounded once.
 
@@ -349,8 +323,6 @@ def to_pixels(
     if epilogue.mode == "minmax":
         low, high = np.fmin.reduce(response, axis=None), np.fmax.reduce(response, axis=None)
         epilogue = epilogue.stretched(low.item(), high.item())
-    if response.dtype == epilogue.dtype and epilogue == Epilogue(epilogue.dtype, "clip"):
-        return response.copy()
     out = np.empty(response.shape, epilogue.dtype)
     flat, pixels, scratch = response.reshape(-1), out.reshape(-1), Scratch()
     with np.errstate(over="ignore", invalid="ignore"):
@@ -371,4 +343,4 @@ def _finished(response: Array, epilogue: Epilogue, scratch: Scratch) -> Array:
             return form.apply(sums)
     precision = np.dtype(np.float64 if response.dtype.itemsize == 8 else np.float32)
     values = as_real(response, precision, scratch, own=True)
-    return real_pixels(values, epilogue, scratch, precision)
+    return real_pixels(values, epilogue, precision, scratch)

@@ -1,6 +1,5 @@
 """Pooling: one number for each window of pixels."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,11 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from cnncli.errors import ShapeError, UsageError
 from cnncli.ops.bands import Scratch, on_threads, processors
 from cnncli.ops.borders import Pair, output_size, parse_pair
-from cnncli.ops.dtypes import as_image, exact_dtype, narrowest, real_dtype, value_range
+from cnncli.ops.dtypes import (
+    as_image,
+    exact_dtype,
+    integer_range,
+    narrowest,
+    real_dtype,
+    value_range,
+)
 from cnncli.ops.pixels import to_pixels
 from cnncli.ops.taps import box_sums
 
@@ -23,7 +30,6 @@ POOL_EDGES = ("partial", "drop", "pad")
 _BAND = 3_000_000  # bytes of a band's reduced rows
 _ALONE = 10_000_000  # samples for one thread, below which another costs more than it saves
 _OPERATIONS: dict[str, np.ufunc] = {"max": np.maximum, "min": np.minimum}
-_LITTLE_ENDIAN = sys.byteorder == "little"
 
 
 class Run(NamedTuple):
@@ -82,11 +88,6 @@ class Span:
         """Return first and past-the-last real pixel of each window."""
         starts = np.arange(self.count) * self.stride - self.pad
         return np.maximum(starts, 0), np.minimum(starts + self.size, self.length)
-
-    def counts(self) -> npt.NDArray[np.intp]:
-        """Return how many real pixels each window has."""
-        starts, stops = self.bounds()
-        return stops - starts
 
     def runs(self) -> list[Run]:
         """Return the windows in runs of equal lengths, a stride apart."""
@@ -187,15 +188,9 @@ def pool2d(
         for axis, name in enumerate(("height", "width"))
     )
     if mode != "median":
-        return _pool(pixels, down, across, mode, dtype, threads)
+        return _pool(pixels, (down, across), mode, dtype, threads)
     middle = _median(pixels, down, across)
     return middle if dtype is None else to_pixels(middle, dtype)
-
-
-def global_pool2d(image: npt.ArrayLike, mode: str = "max") -> Array:
-    """Return :func:`pool2d` with one window that is the whole image: ``(1, 1[, C])``."""
-    pixels = as_image(image)
-    return pool2d(pixels, pixels.shape[:2], mode=mode)
 
 
 class _Pooling(NamedTuple):
@@ -214,18 +209,14 @@ class _Pooling(NamedTuple):
 
 
 def _pool(
-    image: Array,
-    down: Span,
-    across: Span,
-    mode: str,
-    dtype: npt.DTypeLike | None,
-    threads: int | None,
+    image: Array, spans: tuple[Span, Span], mode: str, dtype: Any, threads: int | None
 ) -> Array:
     """Return the reduced windows as `dtype`, rounded half up and clipped for integers.
 
     Rows are reduced from the image itself, then neighbours along the flat rows, where the next
     pixel is one pixel's samples away; then one pixel a stride is kept.
     """
+    down, across = spans
     natural, sums = _types(image, down.size * across.size, mode)
     size = down.count, across.count
     out = np.empty((*size, *image.shape[2:]), natural if dtype is None else dtype)
@@ -237,9 +228,6 @@ def _pool(
             scratch.reset()
             target = pixels[band.first : band.stop]
             flat = _reduce_rows(pooling, band, scratch)
-            if mode in _OPERATIONS and out.dtype == sums:
-                _reduce_columns(pooling, flat, target, scratch)
-                continue
             kept = scratch.empty(target.shape, sums)
             _reduce_columns(pooling, flat, kept, scratch)
             for run in across.runs():
@@ -317,9 +305,9 @@ def _keep(flat: Array, step: int, out: Array) -> None:
     """
     rows, pixels, c = out.shape
     word, pixel = step * flat.itemsize, c * flat.itemsize
-    if word in (2, 4, 8) and 2 * pixel <= word and word % pixel == 0 and _LITTLE_ENDIAN:
-        wide = flat.reshape(rows, -1).view(f"u{word}")[:, :pixels]
-        np.copyto(out.reshape(rows, -1).view(f"u{pixel}"), wide, "unsafe")
+    if word in (2, 4, 8) and 2 * pixel <= word and word % pixel == 0:
+        wide = flat.reshape(rows, -1).view(f"<u{word}")[:, :pixels]
+        np.copyto(out.reshape(rows, -1).view(f"<u{pixel}"), wide, "unsafe")
         return
     groups = flat.reshape(rows, -1, step)[:, :pixels, :c]
     for channel in range(c) if c in (2, 3) else (slice(None),):
@@ -350,11 +338,8 @@ def _neutral(mode: str, dtype: np.dtype[Any]) -> Any:
     """Return the value that changes no result."""
     if mode not in _OPERATIONS:
         return 0
-    if dtype.kind == "b":
-        return mode == "min"
-    if dtype.kind == "f":
-        return -np.inf if mode == "max" else np.inf
-    return np.iinfo(dtype).min if mode == "max" else np.iinfo(dtype).max
+    ends: Any = {"b": (False, True), "f": (-np.inf, np.inf)}.get(dtype.kind)
+    return (ends or integer_range(dtype))[mode == "min"]
 
 
 def _types(image: Array, size: int, mode: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
@@ -375,30 +360,23 @@ def _types(image: Array, size: int, mode: str) -> tuple[np.dtype[Any], np.dtype[
 def _cut(down: Span, line: int, threads: int) -> list[Run]:
     """Cut the outputs into bands of about equal work, each of windows of one length."""
     count = max(-(-down.count // max(1, _BAND // line)), 4 * threads if threads > 1 else 1)
-    each = -(-down.count // count)
-    return [
-        Run(
-            first,
-            min(first + each, run.stop),
-            run.start + (first - run.first) * down.stride,
-            run.length,
-        )
-        for run in down.runs()
-        for first in range(run.first, run.stop, each)
-    ]
+    each, bands = -(-down.count // count), []
+    for run in down.runs():
+        for first in range(run.first, run.stop, each):
+            start = run.start + (first - run.first) * down.stride
+            bands.append(Run(first, min(first + each, run.stop), start, run.length))
+    return bands
 
 
 def _median(image: Array, down: Span, across: Span) -> Array:
-    odd = bool((down.counts() % 2).all() and (across.counts() % 2).all())
-    dtype = image.dtype if odd else real_dtype(image)
-    out = np.empty((down.count, across.count, *image.shape[2:]), dtype)
+    odd = all(run.length % 2 for span in (down, across) for run in span.runs())
+    size, step = (down.count, across.count), (down.stride, across.stride)
+    out = np.empty((*size, *image.shape[2:]), image.dtype if odd else real_dtype(image))
     for rows in down.runs():
         for columns in across.runs():
-            views = np.lib.stride_tricks.sliding_window_view(
-                image[rows.start :, columns.start :], (rows.length, columns.length), axis=(0, 1)
-            )[:: down.stride, :: across.stride]
+            seen, window = image[rows.start :, columns.start :], (rows.length, columns.length)
+            views = sliding_window_view(seen, window, axis=(0, 1))[:: step[0], :: step[1]]
             target = out[rows.first : rows.stop, columns.first : columns.stop]
-            views = views[: target.shape[0], : target.shape[1]]
-            for row, view in zip(target, views, strict=True):  # one row at a time bounds memory
-                row[...] = np.median(view, axis=(-2, -1))
+            for row, view in zip(target, views[: len(target)], strict=True):  # bounds memory
+                row[...] = np.median(view[: len(row)], axis=(-2, -1))
     return out

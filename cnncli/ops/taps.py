@@ -107,13 +107,12 @@ def box_sums(source: Array, n: int, step: int, k: int, scratch: Scratch) -> Arra
 
     A prime number takes one sum more than the number before it: 3 as 2 + 1, 5 as 2 x 2 + 1.
     """
+    if k < 3:
+        out = scratch.empty(n, source.dtype) if k == 2 else source[:n]
+        return np.add(source[:n], source[step : step + n], out=out) if k == 2 else out
     factor = smallest_factor(k)
     if factor < k:
         parts = box_sums(source, n + (k - factor) * step, step, factor, scratch)
         return box_sums(parts, n, factor * step, k // factor, scratch)
-    if k == 1:
-        return source[:n]
-    total = box_sums(source, n, step, k - 1, scratch)
-    out = scratch.empty(n, source.dtype) if k == 2 else total
-    last = (k - 1) * step
-    return np.add(total, source[last : last + n], out=out)
+    total, last = box_sums(source, n, step, k - 1, scratch), (k - 1) * step
+    return np.add(total, source[last : last + n], out=total)

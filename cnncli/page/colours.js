@@ -16,7 +16,3 @@ function largest(values) {
   for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
   return most || 1;
 }
-
-function colourOf(value, limit) {
-  return RAMP[Math.round(Math.max(-1, Math.min(1, value / limit)) * SHADES) + SHADES];
-}

@@ -29,17 +29,24 @@ function isPart(object, digit) {
 
 // The one digit of a drawing, and what is doubtful about it.
 function readDrawing(sheet, size) {
-  const grid = resize(sheet, LONGEST, LONGEST);
+  const grid = resize(sheet, Math.ceil(sheet.height / 2), Math.ceil(sheet.width / 2));
   const { labels, objects } = findObjects(grid, 0.5);
   if (!objects.length) return { pixels: new Uint8Array(size * size), warnings: [BLANK] };
   const digit = objects.reduce((best, object) => (sideOf(object) > sideOf(best) ? object : best));
   const own = objects.map((object) => object === digit || isPart(object, digit));
   const others = objects.filter((object, i) => !own[i] && sideOf(object) > 0.5 * sideOf(digit)).length;
   const box = hull(objects.filter((_, i) => own[i]));
-  const mask = plane(LONGEST, LONGEST, Float32Array.from(labels, (label) => (own[label] ? 1 : 0)));
+  const mask = maskOf(labels, own, grid);
   const warnings = [];
   if (others) warnings.push(`several objects: ${others + 1} of about one size; one of them was read`);
   return { pixels: place(cutOut(sheet, changeWidth(mask, 2), box), size), warnings };
+}
+
+// 1 where the digit's own objects are.
+function maskOf(labels, own, { height, width }) {
+  const mask = plane(height, width);
+  for (let i = 0; i < labels.length; i++) mask.values[i] = own[labels[i]] ? 1 : 0;
+  return mask;
 }
 
 const BLANK = "blank: no stroke stands out from the background";

@@ -36,8 +36,8 @@ function signed(value) {
 }
 
 function percent(share) {
-  const value = 100 * share;
-  return `${value.toFixed(value > 99.9 && value < 100 || value < 1 ? 2 : 1)} %`;
+  if (share < 1e-4) return "<0.01 %";
+  return `${(100 * share).toFixed(share > 0.999 || share < 0.01 ? 2 : 1)} %`;
 }
 
 // One call for each frame of the screen, however many events ask for it.

@@ -46,14 +46,14 @@ function createMaps(stage, onChoose) {
   function draw(values) {
     shown = values;
     const image = context.createImageData(canvas.width, canvas.height);
-    const pixels = new Uint32Array(image.data.buffer), limit = largest(values);
+    const pixels = new Uint32Array(image.data.buffer), scale = SHADES / largest(values);
     const { count, height, width } = maps;
     for (let k = 0, i = 0; k < count; k++) {
       const top = Math.floor(k / columns) * (height + 1), left = (k % columns) * (width + 1);
       for (let y = 0; y < height; y++) {
         const row = (top + y) * canvas.width + left;
         for (let x = 0; x < width && i < values.length; x++, i++) {
-          pixels[row + x] = colourOf(values[i], limit);
+          pixels[row + x] = RAMP[Math.round(values[i] * scale) + SHADES];
         }
       }
     }

@@ -29,36 +29,51 @@ function loadLayers(layers) {
 }
 
 // out[k] = bias[k] + the sum over all maps c of the correlation of maps[c] with kernel[k, c];
-// zeros outside. One tap at a time is added to a whole map: no index is computed in the inner loop.
-function convolve({ shape: [count, height, width], values }, { weight, bias, size }) {
+// zeros outside. With a frame of zeros around each map all windows of a map are one run of
+// numbers, so that the inner loop is nine products and nothing else.
+function convolve({ shape: [count, height, width], values }, { weight, bias }) {
+  const stride = width + 2, size = (height + 2) * stride;
+  const framed = framedMaps(count, height, width, values), sums = new Float64Array(height * stride);
+  const filled = Array.from({ length: count }, (_, c) => framed.subarray(c * size, (c + 1) * size));
+  const empty = filled.map((map) => map.every((value) => value === 0)); // ReLU leaves many so
   const out = new Float32Array(bias.length * height * width);
-  const sums = new Float64Array(height * width);
-  const reach = size >> 1;
-  for (let k = 0, w = 0; k < bias.length; k++) {
+  for (let k = 0, i = 0; k < bias.length; k++) {
     sums.fill(bias[k]);
     for (let c = 0; c < count; c++) {
-      for (let dy = -reach; dy <= reach; dy++) {
-        for (let dx = -reach; dx <= reach; dx++) {
-          addShifted(sums, values, c * height * width, height, width, dy, dx, weight[w++]);
-        }
-      }
+      if (!empty[c]) addWindows(sums, filled[c], stride, weight.subarray((k * count + c) * 9));
     }
-    out.set(sums, k * height * width);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) out[i++] = sums[y * stride + x];
+    }
   }
   return { shape: [bias.length, height, width], values: out };
 }
 
-function addShifted(sums, values, start, height, width, dy, dx, weight) {
-  const left = Math.max(0, -dx), right = Math.min(width, width - dx);
-  const bottom = Math.min(height, height - dy);
-  for (let y = Math.max(0, -dy); y < bottom; y++) {
-    const row = y * width, from = start + (y + dy) * width + dx;
-    for (let x = left; x < right; x++) sums[row + x] += weight * values[from + x];
+function framedMaps(count, height, width, values) {
+  const stride = width + 2, size = (height + 2) * stride;
+  const framed = new Float32Array(count * size);
+  for (let c = 0; c < count; c++) {
+    for (let y = 0; y < height; y++) {
+      const from = (c * height + y) * width;
+      framed.set(values.subarray(from, from + width), c * size + (y + 1) * stride + 1);
+    }
+  }
+  return framed;
+}
+
+function addWindows(sums, map, stride, [a, b, c, d, e, f, g, h, i]) {
+  const end = sums.length - 2;
+  for (let at = 0, down = stride, under = 2 * stride; at < end; at++, down++, under++) {
+    sums[at] += a * map[at] + b * map[at + 1] + c * map[at + 2]
+      + d * map[down] + e * map[down + 1] + f * map[down + 2]
+      + g * map[under] + h * map[under + 1] + i * map[under + 2];
   }
 }
 
 function rectify({ shape, values }) {
-  return { shape, values: values.map((value) => (value > 0 ? value : 0)) };
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < out.length; i++) out[i] = values[i] > 0 ? values[i] : 0;
+  return { shape, values: out };
 }
 
 // The largest of each 2x2 window; a last odd row or column is left out.

@@ -76,12 +76,25 @@ function createPad(canvas, onChange) {
     // Without telling: something else is shown instead.
     wipe() { strokes.length = 0; context.clearRect(0, 0, canvas.width, canvas.height); },
     isEmpty: () => strokes.length === 0,
-    // Part of each pixel that ink covers, from 0 to 1.
-    coverage() {
-      const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-      const values = new Float32Array(data.length / 4);
-      for (let i = 0; i < values.length; i++) values[i] = data[4 * i + 3] / 255;
-      return { height: canvas.height, width: canvas.width, values };
+    // Part of each pixel that ink covers, from 0 to 1: of the part that is drawn on, or of the
+    // whole sheet.
+    coverage(whole) {
+      const [left, top, right, bottom] = whole ? [0, 0, canvas.width, canvas.height] : drawnPart();
+      const { data: levels } = context.getImageData(left, top, right - left, bottom - top);
+      const values = new Float32Array(levels.length / 4);
+      for (let i = 0; i < values.length; i++) values[i] = levels[4 * i + 3] / 255;
+      return { height: bottom - top, width: right - left, values };
     },
   };
+
+  function drawnPart() {
+    const points = strokes.filter((stroke) => !stroke.rubs).flatMap((stroke) => stroke.points);
+    if (!points.length) return [0, 0, canvas.width, canvas.height];
+    const [across, down] = [0, 1].map((axis) => points.map((point) => point[axis]));
+    const room = PEN / 2 + 3, within = (at) => Math.max(0, Math.min(canvas.width, at));
+    return [
+      ...[across, down].map((places) => within(Math.floor(Math.min(...places) - room))),
+      ...[across, down].map((places) => within(Math.ceil(Math.max(...places) + room))),
+    ];
+  }
 }

@@ -5,14 +5,15 @@ const pad = createPad(find("pad"), everyFrame(readPad));
 function readPad() {
   performance.mark("stroke");
   find("drop-hint").hidden = !pad.isEmpty();
-  const { pixels, warnings } = readSheet(pad.coverage());
+  const { pixels, warnings } = readSheet();
   show(pixels, warnings);
   performance.measure("stroke", "stroke");
 }
 
 // A digit is found on the sheet and normalised; for other networks it is a picture, black on white.
-function readSheet(sheet) {
-  if (data.kind === "digit") return readDrawing(sheet, HEIGHT);
+function readSheet() {
+  if (data.kind === "digit") return readDrawing(pad.coverage(), HEIGHT);
+  const sheet = pad.coverage(true);
   const paper = plane(sheet.height, sheet.width, sheet.values.map((ink) => 255 * (1 - ink)));
   return { pixels: coverSize({ ...paper, planes: [paper] }, HEIGHT, WIDTH), warnings: [] };
 }
@@ -89,7 +90,7 @@ find("differences").append(...data.differences.map((textContent) => element("li"
 find("card").append(...data.card.map(([name, value]) => element("tr", {},
   element("th", { textContent: name, scope: "row" }), element("td", { textContent: value }))));
 const ramp = find("scale").getContext("2d"), strip = ramp.createImageData(201, 1);
-new Uint32Array(strip.data.buffer).forEach((_, i, pixels) => { pixels[i] = colourOf(i / 100 - 1, 1); });
+new Uint32Array(strip.data.buffer).forEach((_, i, pixels) => { pixels[i] = RAMP[Math.round((i / 100 - 1) * SHADES) + SHADES]; });
 ramp.putImageData(strip, 0, 0);
 if (data.live) startLive();
 else startStored();

@@ -142,3 +142,43 @@ def test_wrong_use_is_one_line(cli: CliRunner) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "model.tflite" in done.stderr
+
+
+def test_predict_reads_the_file_back(digits_onnx: Path, cli: CliRunner) -> None:
+    digits = [sample_image("digit-7-pen.jpg"), sample_image("digit-0-marker.jpg")]
+    told = cli("predict", *digits, "-w", digits_onnx, "--json")
+    assert told.returncode == 0, told.stderr
+    assert "engine: onnx" in told.stderr
+    plain = cli("predict", *digits, "-w", shipped_weights(), "--json")
+    for one, two in zip(told.stdout.splitlines(), plain.stdout.splitlines(), strict=True):
+        ours, theirs = json.loads(one), json.loads(two)
+        assert ours["label"] == theirs["label"]
+        assert ours["confidence"] == pytest.approx(theirs["confidence"], abs=1e-5)
+        assert ours["doubt"] is None
+
+
+def test_files_that_are_no_such_network_are_one_line(
+    digits_onnx: Path, cli: CliRunner, tmp_path: Path
+) -> None:
+    (tmp_path / "text.onnx").write_text("hello")
+    model = onnx.load(digits_onnx)
+    classes = next(entry for entry in model.metadata_props if entry.key == "classes")
+    classes.value = '["a", "b"]'
+    onnx.save(model, tmp_path / "renamed.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "other.onnx")
+    digit = sample_image("digit-7-pen.jpg")
+    for name, reason in (
+        ("text", "it is no ONNX model"),
+        ("other", "none that cnncli export wrote"),
+        ("renamed", "none that cnncli export wrote"),
+        ("absent", "No such file"),
+    ):
+        done = cli("predict", digit, "-w", f"{name}.onnx")
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert f"{name}.onnx" in done.stderr
+        assert reason in done.stderr
+    wrong = cli("predict", digit, "-w", digits_onnx, "--engine", "numpy")
+    assert wrong.returncode == 2
+    assert "leave out --engine" in wrong.stderr

@@ -60,11 +60,11 @@ def test_a_card_carries_both_through_json() -> None:
     assert doubt.shape == (2,)
 
 
-def test_doubt_is_not_stored_where_nobody_asks_it() -> None:
+def test_every_network_learns_what_is_unlike_its_pictures() -> None:
     checkpoint = random_checkpoint(1, 32, 32, 3, "mobilenet_v3_small")
     pixels = np.random.default_rng(0).integers(0, 256, (90, 32, 32, 1), dtype=np.uint8)
     card = calibrate(checkpoint, pixels, np.arange(90) % 3).card
-    assert set(card) == {"temperature"}
+    assert set(card) == {"temperature", "doubt"}
 
 
 @pytest.mark.parametrize("broken", [{}, {"means": 3}, "text", {"means": [[1.0]], "limit": "x"}])

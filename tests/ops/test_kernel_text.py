@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cnncli.errors import KernelError
-from cnncli.ops import kernel_from_bytes, parse_kernel, parse_signal
+from cnncli.kernel_files import kernel_from_bytes
+from cnncli.ops import parse_kernel, parse_signal
 
 
 def npy(array):

@@ -21,19 +21,24 @@ def missing(reason: str) -> None:
     pytest.skip(reason)
 
 
+def chromium() -> dict[str, Any]:
+    """Return how Playwright starts the system's browser; its path is None where there is none."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium's sandbox refuses root
+    return {"executable_path": program, "args": ["--no-sandbox"] if root else []}
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Return a running Chromium, or skip."""
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
+    if chromium()["executable_path"] is None:
         missing(f"no browser: none of {', '.join(NAMES)} is installed")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         missing("no Playwright; pip install 'cnncli[dev]'")
-    sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=sandbox)
+        started = playwright.chromium.launch(**chromium())
         yield started
         started.close()
 

@@ -21,24 +21,10 @@ from cnncli.resources import sample_image, shipped_weights
 from tests.cli.test_summary import random_checkpoint
 from tests.conftest import CliRunner
 from tests.page.conftest import OpenPage
+from tests.page.strokes import DRAWN, draw, settle
 
 SAMPLES = sorted(sample_image("scene.png").parent.glob("digit-*"))
 RUN = "pixels => network.run(Uint8Array.from(pixels))"
-
-# Digits as a hand draws them, in pixels of the sheet of 280: strokes of points.
-DRAWN = {
-    "0": ["140,50 90,80 75,140 90,200 140,230 190,200 205,140 190,80 140,50"],
-    "1": ["150,50 150,90 148,140 146,190 145,230"],
-    "2": ["90,95 105,65 145,50 185,70 190,105 165,145 125,185 90,225 140,222 200,225"],
-    "3": ["90,65 140,50 185,75 180,110 135,135 185,155 195,195 160,230 110,228 80,210"],
-    "4": ["105,55 95,100 85,150 135,152 200,150", "175,60 172,120 168,180 165,235"],
-    "5": ["190,55 110,55 104,125 150,118 190,145 195,190 160,228 110,228 85,210"],
-    "6": ["170,50 125,90 95,145 90,195 120,230 165,228 190,195 170,160 125,165 95,190"],
-    "7": ["80,60 140,58 200,60 170,120 140,180 125,235"],
-    "8": ["140,135 95,110 100,65 145,50 185,70 180,110 140,135 95,165 95,210 140,232 185,210 "
-          "185,165 140,135"],
-    "9": ["185,95 160,130 110,125 95,90 120,55 165,55 185,95 182,150 170,235"],
-}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -63,26 +49,6 @@ def bars(page: Any) -> list[float]:
         "[...document.querySelectorAll('.bars .fill')].map(bar => "
         "Number(bar.style.transform.slice(7, -1)))"
     )
-
-
-def draw(page: Any, strokes: list[str]) -> None:
-    box = page.locator("#pad").bounding_box()
-    for stroke in strokes:
-        points = [tuple(map(float, point.split(","))) for point in stroke.split()]
-        places = [
-            (box["x"] + x * box["width"] / 280, box["y"] + y * box["width"] / 280)
-            for x, y in points
-        ]
-        page.mouse.move(*places[0])
-        page.mouse.down()
-        for place in places[1:]:
-            page.mouse.move(*place, steps=6)
-        page.mouse.up()
-    settle(page)
-
-
-def settle(page: Any) -> None:
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def test_the_command_writes_one_file(cli: CliRunner, tmp_path: Path) -> None:
