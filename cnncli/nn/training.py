@@ -308,11 +308,15 @@ class TrainingRun:
         return report
 
     def _keep_if_best(self, report: EpochReport) -> None:
-        earlier = self.reports[self.best_epoch - 1] if self.best_epoch else None
         # Of equals the later: its rate was lower, and its average is over more. The loss would
         # not do, as label smoothing makes it grow again while the answers get better.
-        if earlier and report.val_accuracy < earlier.val_accuracy:
-            return
+        if self.best_epoch:
+            earlier, later = self.reports[self.best_epoch - 1].val_accuracy, report.val_accuracy
+            if self.data.drawn:  # these count as much
+                earlier += self.evaluate(self.best_network(), self.data.drawn).accuracy
+                later += self.evaluate(self.ema, self.data.drawn).accuracy
+            if later < earlier:
+                return
         self.best_epoch = report.epoch
         state = self.ema.state_dict()
         self.best = {name: tensor.detach().clone() for name, tensor in state.items()}
