@@ -16,14 +16,14 @@ from cnncli.inference.engine import doubt_of, load_engine, temperature_of
 from cnncli.inference.predict import UNFAMILIAR
 from cnncli.interpret.feature_maps import Stage, activations
 from cnncli.ops import get_filter
-from cnncli.preprocess import to_network_input
+from cnncli.preprocess import digit, ink, lines, locate, normalise, stroke, to_network_input
 from cnncli.preprocess.resize import resize_and_crop
 from cnncli.resources import sample_image
 from cnncli.show.inline import script_hash, script_json
 from cnncli.show.summary import card_lines
 
 SCRIPTS = (
-    "dom.js", "network.js", "colours.js", "pixels.js", "picture.js", "digit.js",
+    "dom.js", "network.js", "colours.js", "pixels.js", "picture.js", "digit.js", "find.js",
     "pad.js", "maps.js", "explain.js", "kernel.js", "stored.js", "page.js", "start.js",
 )  # fmt: skip
 KINDS = {"conv": "convolve", "relu": "rectify", "pool": "pool", "fc": "connect"}
@@ -100,6 +100,17 @@ _STORED = (
 )
 
 
+def _reading() -> dict[str, Any]:
+    """Return the constants of the search for a digit: the page's own search goes by them."""
+    modules = (ink, lines, locate, normalise, stroke, digit, predict)
+    return {
+        name: value
+        for module in modules
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, int | float | tuple | dict)
+    }
+
+
 def _common(checkpoint: Checkpoint, about: str) -> dict[str, Any]:
     wanted = checkpoint.preprocessing
     return {
@@ -114,6 +125,7 @@ def _common(checkpoint: Checkpoint, about: str) -> dict[str, Any]:
         "warning": UNFAMILIAR,
         "kernels": [_kernel(name) for name in KERNELS],
         "scene": _scene(),
+        "reading": _reading(),
     }
 
 
