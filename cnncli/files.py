@@ -14,6 +14,7 @@ from typing import BinaryIO
 PICTURE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".dib", ".gif"}
     | {".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".ico", ".jp2", ".j2k", ".avif", ".qoi"}
+    | {".heic", ".heif"}  # with the extra photos
 )
 
 _unfinished: set[Path] = set()  # temporary files that exist at this moment

@@ -1,6 +1,6 @@
 """A folder of pictures with one sub-folder per class, decoded once into memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -68,7 +68,7 @@ def list_classes(folder: Path) -> tuple[tuple[str, ...], list[str]]:
     """
     filled, notices = [], []
     for path in _class_folders(folder):
-        if _pictures(path):
+        if any(_pictures(path)):
             filled.append(path.name)
         else:
             notices.append(f"class {path.name} has no pictures; it is left out")
@@ -83,15 +83,11 @@ def list_classes(folder: Path) -> tuple[tuple[str, ...], list[str]]:
     return tuple(filled), notices
 
 
-def _pictures(folder: Path) -> list[Path]:
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PICTURE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    ]
-    return sorted(found, key=natural_key)
+def _pictures(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in PICTURE_SUFFIXES and not hidden and path.is_file():
+            yield path
 
 
 def list_part(folder: Path, classes: Sequence[str]) -> tuple[Listing, list[str]]:
@@ -99,10 +95,10 @@ def list_part(folder: Path, classes: Sequence[str]) -> tuple[Listing, list[str]]
     files: list[Path] = []
     labels: list[int] = []
     for index, name in enumerate(classes):
-        here = _pictures(folder / name)
+        here = sorted(_pictures(folder / name), key=natural_key)
         files += here
         labels += [index] * len(here)
-    others = [p.name for p in _class_folders(folder) if p.name not in classes and _pictures(p)]
+    others = [p.name for p in _class_folders(folder) if p.name not in classes and any(_pictures(p))]
     notices = [f"{folder / name} is no class of the training part; left out" for name in others]
     return Listing(tuple(files), tuple(labels)), notices
 

@@ -151,6 +151,30 @@ class HeadRun:
         )
 
 
+def pretrained_features(
+    name: str, images: NDArray[np.uint8], preprocessing: Preprocessing, source: str, root: Path
+) -> Array:
+    """Return what the body of a pretrained network makes of pictures, on the CPU.
+
+    Parameters
+    ----------
+    name
+        Of the network.
+    images
+        uint8 ``(N, 3, H, W)``.
+    preprocessing
+        How pixels become input.
+    source, root
+        What the pictures are of, and the data folder: their features are kept there.
+    """
+    model = ModelConfig(name, preprocessing.channels, preprocessing.height, preprocessing.width, 2)
+    network = build_network(model)
+    start_from(pretrained_state(name), [network], model)
+    body, _ = split_head(network.to(memory_format=torch.channels_last).eval())
+    cpu, cache = torch.device("cpu"), cache_of(source, root)
+    return features_of(body, torch.from_numpy(images), preprocessing, cpu, cache)
+
+
 def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:
     """Return a copy of a network that ends where its features are, and its own last layer.
 

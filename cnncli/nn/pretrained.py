@@ -36,7 +36,8 @@ def start_from(
     for network in networks:
         own = network.state_dict()
         first = next(name for name, tensor in own.items() if tensor.ndim == 4)
-        taken = {name for name in own if not name.startswith(head_of(network))}
+        head = head_of(network)
+        taken = {name for name in own if not name.startswith(head)}
         try:
             kept = {name: state[name] for name in taken if own[name].is_floating_point()}
             if kept[first].shape[1] != config.in_channels:

@@ -239,7 +239,7 @@ def _cheapest(response: Response, sums: np.dtype[Any], layout: Layout) -> Choice
 def _by_taps(kernel: Kernel, sums: np.dtype[Any], layout: Layout, reason: str) -> Choice:
     correlate = partial(taps.correlate_taps, kernel=kernel, steps=layout.steps)
     plan = Algorithm("taps", f"{kernel.size} kernel, {reason}", sums, calls=kernel.calls)
-    return Choice(sums, (correlate,), _as_they_are, sums, _taps_cost(kernel, sums), plan)
+    return Choice(sums, (correlate,), _as_they_are, sums, _taps_cost(kernel, sums) + _PAD, plan)
 
 
 def _by_toeplitz(kernel: Kernel, sums: np.dtype[Any], layout: Layout) -> Choice:
@@ -266,4 +266,4 @@ def _by_fourier(kernel: Kernel, dtype: np.dtype[Any], layout: Layout, *, whole: 
 
 
 def _taps_cost(kernel: Kernel, sums: np.dtype[Any]) -> float:
-    return _CALL[sums.itemsize] * kernel.calls + _PAD
+    return _CALL[sums.itemsize] * kernel.calls
