@@ -13,6 +13,7 @@ from cnncli.images import read_picture, to_uint8_grey
 from cnncli.images.data_uri import data_uri
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import doubt_of, load_engine, temperature_of
+from cnncli.inference import predict
 from cnncli.inference.predict import UNFAMILIAR
 from cnncli.interpret.feature_maps import Stage, activations
 from cnncli.ops import get_filter
@@ -93,6 +94,10 @@ def stored_page(checkpoint: Checkpoint, about: str, samples: Sequence[tuple[str,
 _LIVE = (
     "The network is the same: every map and every probability equals cnncli's to 0.00001. Weights "
     "are stored as float16 and a byte of what that rounds off.",
+    "In a picture the digit is found and normalised by the same steps, with the same constants.",
+    "Of a drawing the ink is known: no background has to be told from it.",
+    "The browser decodes pictures: JPEG may differ by a level, 16-bit pictures are read at 8 bits.",
+    "One digit is read; cnncli predict --digits reads numbers.",
 )
 _STORED = (
     "This network is too large for a page: the maps of these pictures were computed beforehand "
