@@ -4,7 +4,7 @@ The full sets are those of docs/reading-digits.md (marked slow); a small part ru
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -19,13 +19,15 @@ from cnncli.inference import load_engine
 from cnncli.inference.predict import Prediction, Predictor
 from cnncli.nn.idx import read_idx
 from cnncli.resources import shipped_weights
-from tests import nondigits
-from tests.numbers import number_picture
+from tests import handed, nondigits
+from tests.fuzzed import fuzzed
+from tests.numbers import display_picture, number_picture, touching_picture
 from tests.photographs import MANNERS, photograph
 
 pytestmark = pytest.mark.skipif(not shipped_weights().exists(), reason="no shipped weights")
 
 Pictures = list[np.ndarray]
+Draw = Callable[[list[np.ndarray], np.random.Generator], np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -82,26 +84,117 @@ def test_two_thousand_photographs(
     assert min(np.mean(found) for found in right.values()) >= 0.93
 
 
-def numbers_right(images: np.ndarray, labels: np.ndarray, count: int) -> float:
+def handed_right(mnist: tuple[np.ndarray, np.ndarray], manner: str, count: int) -> float:
+    images, labels = mnist
+    pictures, truths = [], []
+    for number in range(count):
+        random = np.random.default_rng([13, number])
+        chosen = int(random.integers(len(images)))
+        pictures.append(handed.MANNERS[manner](images[chosen], random))
+        truths.append(str(handed.ONLY.get(manner, labels[chosen])))
+    found = predict_arrays(pictures)
+    return float(np.mean([p.label == truth for p, truth in zip(found, truths, strict=True)]))
+
+
+@pytest.mark.parametrize("manner", handed.MANNERS)
+def test_digits_as_they_are_handed_over(
+    mnist_test: tuple[np.ndarray, np.ndarray], manner: str
+) -> None:
+    assert handed_right(mnist_test, manner, 24) >= 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("manner", handed.MANNERS)
+def test_many_digits_as_they_are_handed_over(
+    mnist_test: tuple[np.ndarray, np.ndarray], manner: str
+) -> None:
+    right = handed_right(mnist_test, manner, 300)
+    print(f"| {manner} | {right:.1%} |")  # noqa: T201 (a row of the table in docs)
+    assert right >= 0.9
+
+
+def numbers_right(mnist: tuple[np.ndarray, np.ndarray], draw: Draw, count: int) -> float:
+    images, labels = mnist
     pictures, truths = [], []
     for number in range(count):
         random = np.random.default_rng([7, number])
         chosen = random.integers(0, len(images), random.integers(2, 7))
-        pictures.append(number_picture(list(images[chosen]), random))
+        pictures.append(draw(list(images[chosen]), random))
         truths.append("".join(map(str, labels[chosen])))
     found = predict_arrays(pictures, numbers=True)
     return float(np.mean([p.label == truth for p, truth in zip(found, truths, strict=True)]))
 
 
 def test_some_numbers(mnist_test: tuple[np.ndarray, np.ndarray]) -> None:
-    assert numbers_right(*mnist_test, 20) >= 0.8
+    assert numbers_right(mnist_test, number_picture, 20) >= 0.8
 
 
 @pytest.mark.slow
-def test_two_hundred_numbers(mnist_test: tuple[np.ndarray, np.ndarray]) -> None:
-    right = numbers_right(*mnist_test, 200)
-    print(f"numbers wholly right: {right:.1%}")  # noqa: T201 (a row of the table in docs)
-    assert right >= 0.9
+@pytest.mark.parametrize(("draw", "least"), [(number_picture, 0.95), (touching_picture, 0.6)])
+def test_two_hundred_numbers(
+    mnist_test: tuple[np.ndarray, np.ndarray], draw: Draw, least: float
+) -> None:
+    right = numbers_right(mnist_test, draw, 200)
+    print(f"{draw.__name__} wholly right: {right:.1%}")  # noqa: T201 (a row of the table in docs)
+    assert right >= least
+
+
+def displays_right(count: int) -> float:
+    right = []
+    for number in range(count):
+        random = np.random.default_rng([17, number])
+        digits = "".join(map(str, random.integers(0, 10, random.integers(3, 7))))
+        point = int(random.integers(1, len(digits)))
+        text = f"{digits[:point]}.{digits[point:]}"
+        (found,) = predict_arrays([display_picture(text, random)], numbers=True)
+        right.append(found.text == text)
+    return float(np.mean(right))
+
+
+@pytest.mark.slow
+def test_a_hundred_displays_with_a_point() -> None:
+    right = displays_right(100)
+    print(f"displays wholly right: {right:.1%}")  # noqa: T201 (a row of the table in docs)
+    assert right >= 0.5
+
+
+def black_ruling(seed: int) -> np.ndarray:
+    """Return an empty cell with black lines on all sides, grainy."""
+    random = np.random.default_rng(seed)
+    cell = np.full((105, 105), 190.0)
+    top, bottom = random.integers(1, 4), random.integers(86, 94)
+    cell[:top] = cell[bottom : bottom + random.integers(4, 9)] = 20
+    left, right = random.integers(0, 3), random.integers(99, 104)
+    cell[:, left : left + random.integers(2, 5)] = cell[
+        :, right : right + random.integers(1, 5)
+    ] = 20
+    cell += random.normal(0, random.uniform(0, 5), cell.shape)
+    return cell.clip(0, 255).astype(np.uint8)
+
+
+def test_an_empty_ruled_cell_is_no_fault() -> None:
+    # The ruling's ink was once measured against the ruling: exp overflowed, and NaN became a size.
+    cells = [black_ruling(seed) for seed in (9, 31, 51)]
+    cells += [handed.empty_cell(np.random.default_rng([3, number])) for number in range(20)]
+    assert [p.error for p in predict_arrays(cells)] == [None] * 23
+
+
+def assert_all_are_read(count: int) -> None:
+    for numbers in (False, True):
+        for prediction in predict_arrays(list(fuzzed(count)), numbers=numbers):
+            assert prediction.error is None, (prediction.path, numbers)
+            assert 0 <= prediction.top[0].confidence <= 1
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_nothing_that_is_no_digit_does_harm() -> None:
+    assert_all_are_read(160)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_fifty_thousand_fuzzed_pictures_twice() -> None:
+    assert_all_are_read(50_000)
 
 
 def doubts(pictures: Sequence[np.ndarray]) -> np.ndarray:

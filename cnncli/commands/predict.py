@@ -261,7 +261,7 @@ class _Report:
 def _record(prediction: Prediction) -> dict[str, Any]:
     top = [_guess(guess) for guess in prediction.top]
     known = bool(top) and prediction.known
-    digits = {"digits": [_guess(guess) for guess in prediction.digits]}
+    digits = {"text": prediction.text, "digits": [_guess(guess) for guess in prediction.digits]}
     return {
         "path": prediction.path,
         "label": prediction.label,

@@ -32,8 +32,8 @@ def resize(pixels: NDArray[Any], size: tuple[int, int], box: Box | None = None) 
 
     Examples
     --------
-    >>> resize(np.array([[0, 4, 8, 12]], np.float32), (1, 2)).tolist()
-    [[2.5714285373687744, 9.428571701049805]]
+    >>> resize(np.array([[0, 4, 8, 12]], np.uint8), (1, 2)).tolist()
+    [[3, 9]]
     """
     flat = pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     top, left, bottom, right = box or (0, 0, *pixels.shape[:2])

@@ -14,7 +14,12 @@ from cnncli.images import Picture, read_picture
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import Engine
 from cnncli.inference.onnx_model import OnnxModel
-from cnncli.preprocess import Box, Prepared, prepare, prepare_number
+from cnncli.preprocess import Box, Number, Pieces, Prepared, prepare_all, prepare_number
+
+# What the network's confidence and its out-of-distribution score add to the evidence of a picture,
+# fitted together with the evidence's own weights: benchmarks/reading.py --fit.
+CONFIDENT, STRANGE = 5.0, 11.0
+SPLIT = 1.0  # what each digit more must gain where digits touch
 
 UNKNOWN = "unknown"
 UNFAMILIAR = "unfamiliar: it is unlike the pictures that the network has learned"
@@ -56,6 +61,8 @@ class Prediction:
         Of a number: its digits from left to right. Then `top` has one entry, the number.
     boxes
         Left, top, right, bottom of what was read, in pixels of the picture.
+    text
+        Of a number: its digits with decimal points, commas and minus signs where they are clear.
     """
 
     path: str
@@ -67,6 +74,7 @@ class Prediction:
     doubt: float | None = None
     digits: tuple[Guess, ...] = ()
     boxes: tuple[Box, ...] = ()
+    text: str | None = None
 
     @property
     def label(self) -> str | None:
@@ -74,6 +82,24 @@ class Prediction:
         if not self.top:
             return None
         return self.top[0].label if self.known else UNKNOWN
+
+
+def _likelihood(part: Prepared, probabilities: NDArray[np.float32], ood: float | None) -> float:
+    """Return how likely a picture shows a digit, by what is around it and by the network."""
+    confidence = CONFIDENT * float(np.log(probabilities.max()))
+    return part.evidence + confidence - STRANGE * (ood or 0.0)
+
+
+def _best_way(pieces: Pieces, likelihood: Callable[[Prepared], float]) -> list[Prepared]:
+    """Return the likeliest digits of one object, from its first cut to its last one."""
+    ways: dict[int, tuple[float, list[Prepared]]] = {0: (0.0, [])}
+    for start, stop in sorted(pieces):
+        if start in ways:
+            part = max(pieces[start, stop], key=likelihood)
+            total = ways[start][0] + likelihood(part) - SPLIT
+            if stop not in ways or total > ways[stop][0]:
+                ways[stop] = total, [*ways[start][1], part]
+    return ways[max(ways)][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +144,20 @@ class Predictor:
     def __call__(self, sources: Sequence[str]) -> list[Prediction]:
         """Read, prepare and predict pictures; one that cannot be read yields its error."""
         prepared = list(map(self._prepared, sources))
-        parts = [part for found in prepared if isinstance(found, list) for part in found]
-        answers = iter(self._answers(parts))
+        parts = [part for found in prepared if isinstance(found, Number) for part in found.parts()]
+        answers = {id(part): row for part, row in zip(parts, self._answers(parts), strict=True)}
+
+        def likelihood(part: Prepared) -> float:
+            return _likelihood(part, *answers[id(part)])
+
         predictions = []
         for source, found in zip(sources, prepared, strict=True):
             if isinstance(found, CnncliError):
                 predictions.append(self.failed(source, found))
                 continue
-            read = [self._prediction(source, part, *next(answers)) for part in found]
-            done = self._number(source, read) if self.numbers else read[0]
+            best = [part for pieces in found.objects for part in _best_way(pieces, likelihood)]
+            read = [self._prediction(source, part, *answers[id(part)]) for part in best]
+            done = self._number(source, read, found.marks) if self.numbers else read[0]
             predictions.append(done if self.keep_prepared else replace(done, prepared=None))
         return predictions
 
@@ -134,18 +165,24 @@ class Predictor:
         """Return the prediction of a picture that the network could not be asked about."""
         return Prediction(source, error=error)
 
-    def _prepared(self, source: str) -> list[Prepared] | CnncliError:
+    def _prepared(self, source: str) -> Number | CnncliError:
         try:
             picture = self.read(source)
             if self.numbers:
                 return prepare_number(picture, self.checkpoint.preprocessing)
-            return [prepare(picture, self.checkpoint.preprocessing, self.how)]
+            found = prepare_all(picture, self.checkpoint.preprocessing, self.how)
+            return Number([{(0, 1): tuple(found)}])
         except Exception as error:  # one picture must not end the others, whatever it does
             return failure_of("stdin" if source == "-" else source, error)
 
-    def _number(self, path: str, read: Sequence[Prediction]) -> Prediction:
+    def _number(
+        self, path: str, read: Sequence[Prediction], marks: Sequence[tuple[int, str]]
+    ) -> Prediction:
         """Return the digits of one picture as one prediction, as sure as all of them together."""
         digits = tuple(digit.top[0] for digit in read)
+        marked = [digit.label for digit in digits]
+        for before, mark in reversed(marks):
+            marked.insert(before, mark)
         confidence = prod(digit.confidence for digit in digits)
         number = Guess("".join(digit.label for digit in digits), -1, confidence)
         seen = [digit.prepared.pixels for digit in read if digit.prepared is not None]
@@ -161,6 +198,7 @@ class Predictor:
             max(doubts, default=None),
             digits,
             tuple(box for digit in read for box in digit.boxes),
+            "".join(marked),
         )
 
     def _answers(self, parts: Sequence[Prepared]) -> list[tuple[NDArray[np.float32], float | None]]:

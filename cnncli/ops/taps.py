@@ -107,9 +107,11 @@ def box_sums(source: Array, n: int, step: int, k: int, scratch: Scratch) -> Arra
 
     A prime number takes one sum more than the number before it: 3 as 2 + 1, 5 as 2 x 2 + 1.
     """
-    if k < 3:
-        out = scratch.empty(n, source.dtype) if k == 2 else source[:n]
-        return np.add(source[:n], source[step : step + n], out=out) if k == 2 else out
+    if k == 1:
+        return source[:n]
+    if k < 4:
+        pairs = np.add(source[:n], source[step:][:n], out=scratch.empty(n, source.dtype))
+        return pairs if k == 2 else np.add(pairs, source[2 * step :][:n], out=pairs)
     factor = smallest_factor(k)
     if factor < k:
         parts = box_sums(source, n + (k - factor) * step, step, factor, scratch)

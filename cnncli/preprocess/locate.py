@@ -1,204 +1,239 @@
-"""Where the digit is: the object among specks, rulings, shadows and page edges that is written."""
+"""Where the digit is: all readings of a picture propose objects, and the best explained wins."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.preprocess.ground import Array, background, border_colour, ink_direction, to_log
-from cnncli.preprocess.objects import Mask, Objects, find_objects
-from cnncli.preprocess.ranks import ranked
-from cnncli.preprocess.resample import resample
+from cnncli.images.scaling import resize
+from cnncli.preprocess.ink import FAINTEST, Reading, readings
+from cnncli.preprocess.lines import find_lines, without_lines
+from cnncli.preprocess.objects import Array, Mask, Objects, label_components
 
-LONGEST = 200  # pixels of the picture that is searched
-# Windows of the background's median, as parts of the shorter side: the narrow one follows a
-# shadow, the wide one is not deceived by a thick stroke that fills the picture.
-WINDOWS = (0.6, 1.2)
-LEVELS = (0.2, 0.3, 0.42, 0.56, 0.72)  # thresholds tried, as parts of the strongest ink
-FAINTEST = 0.1  # in logarithms of colour: paler than this is never ink
-KEPT = 0.4  # of the ink's own level: what belongs to the digit
+LONGEST = 128  # pixels of the longer side of the grid that is searched
+LEVELS = (0.25, 0.5)  # thresholds tried, as parts of the strongest ink
+FAR_FROM_NOISE = 2.5  # standard deviations of the grain: every threshold is that far
 # A detached part is this close, down and across, as a part of the digit's longer side: the bar
 # of a 5 flies high, and what stands beside a digit is another one.
 NEAR = (0.4, 0.15)
 SMALLEST_PART = 0.12  # of the digit's longer side
 LONGEST_WHOLE = 1.7  # a digit and its detached parts, against the digit alone
-EDGE_PENALTY = 0.15
+
+
+# What speaks for an object being the digit, and how much, as logarithms of odds.
+FEATURES = {
+    "level": -0.82,  # logarithm of its strength of ink, against the strongest in the picture
+    "size": -1.79,  # logarithm of its longer side, against the picture's
+    "size2": -0.22,
+    "width": 0.28,  # logarithm of its strokes' width, against its longer side
+    "width2": -0.62,
+    "edge": -8.21,  # part of its outline that lies on the picture's edge
+    "left": -3.03,  # ink of other objects that it leaves unexplained, against all objects'
+    "line": -0.51,  # ink of lines taken away, against it and its own
+    "lines": -4.37,  # whether any were
+    "even": 0.83,  # whether the background is one colour
+    "negative": -14.35,  # what is as far from the background on the other side
+    "aspect": -3.56,  # logarithm of its shorter side against the longer one
+    "energy": 12.43,  # squared ink, against the whole picture's
+    "fill": -1.20,  # of its box
+    "fill2": -13.68,
+    "parts": -4.87,  # logarithm of their number
+    "even left": -13.64,
+    "even edge": 1.57,
+    "even parts": 3.17,
+    "edgiest": -6.28,  # the most of "edge" that one of its parts has
+    "snr": -2.54,
+}
+SAME = 0.85  # of the larger one's pixels are common
+HIGH = 0.7  # of the digit's height: parts as high as that are digits themselves
+SPECK = 0.05  # of the picture's longer side: smaller objects are no part of a digit
+HUGGING = 0.35  # of its outline lies on the picture's edge: a table, not a part of a digit
+MOST = 4  # candidates that are shown to the network
+MARGIN = 6.0  # logarithm of odds against the best: what is less likely is not shown
+ALIKE = 0.6  # of the digit's strength of ink: what is paler is something else
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """A digit found in a picture.
+class Candidate:
+    """What may be the digit.
 
     Parameters
     ----------
-    mask
-        ``(h, w)``: its pixels, on a grid that covers the whole picture.
+    reading
+        How ink was told from background.
+    objects
+        All that is ink by that reading.
+    own
+        ``(n,)``: which of the objects are the digit.
     box
-        Top, left, bottom, right on that grid, ends not included.
-    ink
-        ``(h, w)``: strength of ink everywhere, in logarithms of colour.
+        Top, left, bottom, right on the grid, ends not included.
     level
-        Strength of the digit's own ink.
-    noise
-        Strength of what is no ink.
-    touches
-        Whether it reaches the picture's edge.
-    others
-        Objects of about the same ink and size beside it.
+        Strength of its ink.
+    features
+        What speaks for and against it, named in :data:`FEATURES`.
+    evidence
+        All of that, weighed.
     """
 
-    mask: Mask
+    reading: Reading
+    objects: Objects
+    own: Mask
     box: tuple[int, int, int, int]
-    ink: Array
     level: float
-    noise: float
-    touches: bool
-    others: int
+    features: NDArray[np.float64]
+    evidence: float
+
+    @property
+    def mask(self) -> Mask:
+        """Its pixels, ``(h, w)``."""
+        return self.objects.mask(self.own)
+
+    def alike(self, objects: Objects) -> Mask:
+        """Return which of `objects` have about its ink."""
+        found: Mask = objects.sums(self.reading.ink) > ALIKE * self.level * objects.areas
+        return found
+
+    def others(self) -> int:
+        """Return how many objects of about the same ink and size are clear of it and the edge."""
+        sizes = (self.objects.boxes[:, 2:] - self.objects.boxes[:, :2]).max(axis=1)
+        large = sizes > 0.5 * max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+        return int(
+            (large & ~self.own & self.alike(self.objects) & (self.objects.edges() == 0)).sum()
+        )
+
+    def beside(self) -> int:
+        """Return how many of its parts are about as high as all of it and clear of each other."""
+        boxes = self.objects.boxes[self.own]
+        high = boxes[boxes[:, 2] - boxes[:, 0] > HIGH * (self.box[2] - self.box[0])]
+        high = high[np.argsort(high[:, 1])]
+        return 1 + int((high[1:, 1] >= high[:-1, 3]).sum())
 
 
-def search_grid(height: int, width: int) -> tuple[int, int]:
-    """Return the size at which a picture is searched."""
-    scale = min(LONGEST / max(height, width), 1)
-    return max(round(height * scale), 1), max(round(width * scale), 1)
+def search_grid(colours: NDArray[np.uint8], longest: int = LONGEST) -> NDArray[np.uint8]:
+    """Return a picture at the size at which it is searched, small ones enlarged."""
+    height, width = colours.shape[:2]
+    scale = longest / max(height, width)
+    return resize(colours, (max(round(height * scale), 1), max(round(width * scale), 1)))
 
 
-def ink_strength(logs: Array, paper: Array) -> Array:
-    """Return how far each pixel's colour is from its background, in the direction of ink.
+def locate(grid: NDArray[np.uint8]) -> list[Candidate]:
+    """Return the likeliest digits in a picture, best first; none where it is blank.
 
     Parameters
     ----------
-    logs
-        ``(h, w, C)`` from :func:`~cnncli.preprocess.ground.to_log`.
-    paper
-        The background, of a shape that fits.
-
-    Returns
-    -------
-    Array
-        ``(h, w)`` in logarithms of colour; negative away from the ink.
+    grid
+        As :func:`search_grid` returns it.
     """
-    difference = logs - paper
-    return np.asarray(difference @ ink_direction(difference), np.float32)
-
-
-def locate(image: Array) -> Located | None:
-    """Find the one object that is most like something written.
-
-    Parameters
-    ----------
-    image
-        ``(H, W, C)`` in [0, 1].
-
-    Returns
-    -------
-    Located or None
-        None where the picture is blank.
-    """
-    logs = to_log(resample(image, search_grid(*image.shape[:2])))
-    papers = [background(logs, window) for window in WINDOWS]
-    papers.append(border_colour(logs))  # holds where ink covers most of a small picture
-    found = [_search(ink_strength(logs, paper)) for paper in papers]
-    located, score = max(found, key=lambda pair: pair[1])
-    return located if score else None
-
-
-def _search(ink: Array) -> tuple[Located | None, float]:
-    noise = _noise(ink)
-    seed, score = _seed(ink, max(FAINTEST, 5 * noise))
-    if seed is None:
-        return None, 0.0
-    level = float(ranked(ink[seed]))
-    mask, others = _grown(ink, seed, level)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-    return Located(mask, box, ink, level, noise, _at_edge(mask), others), score * _one_sided(ink)
-
-
-def _noise(ink: Array) -> float:
-    """Return the standard deviation of the grain: differences of pixels two apart see no shapes."""
-    steps = [abs(ink[2:] - ink[:-2]).ravel(), abs(ink[:, 2:] - ink[:, :-2]).ravel()]
-    return sum(1.05 * float(ranked(step)) for step in steps if step.size) / 2
-
-
-def _one_sided(ink: Array) -> float:
-    """Return 1 if all that stands out does so in one direction, 0 if it is half and half.
-
-    Where a background is wrong, being ink itself, holes in the ink stand out against it.
-    """
-    squares = ink * ink
-    powers = squares * squares
-    away = float(powers[ink < 0].sum())
-    return max(1 - 2 * away / max(float(powers.sum()), 1e-9), 0.01)
-
-
-def _seed(ink: Array, faintest: float) -> tuple[Mask | None, float]:
-    """Return the best object over several thresholds: strong, large and clear of the edges."""
-    best, best_score = None, 0.0
-    strongest = float(ink.max())
-    for level in LEVELS:
-        threshold = max(level * strongest, faintest)
-        if threshold >= strongest:
+    best: list[Candidate] = []
+    for found in sorted(candidates(grid), key=lambda one: -one.evidence):
+        if len(best) == MOST or (best and found.evidence < best[0].evidence - MARGIN):
             break
-        objects = find_objects(ink > threshold)
-        scores = _scores(objects, ink)
-        if scores.size and scores.max() > best_score:
-            best_score = float(scores.max())
-            best = objects.labels == scores.argmax()
-    return best, best_score
+        if not any(_same(found, other) for other in best):
+            best.append(found)
+    return best
 
 
-def _extents(objects: Objects) -> NDArray[np.intp]:
-    boxes = objects.boxes
-    longest: NDArray[np.intp] = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    return longest
+def _same(one: Candidate, other: Candidate) -> bool:
+    """Tell whether two readings found about the same pixels."""
+    common = int((one.mask & other.mask).sum())
+    return common > SAME * max(int(one.mask.sum()), int(other.mask.sum()))
 
 
-def _scores(objects: Objects, ink: Array) -> NDArray[np.float64]:
-    extents = _extents(objects)
-    smallest = max(4, 0.05 * min(ink.shape))
-    scores = mean_ink(objects, ink) ** 2 * extents * (extents >= smallest)
-    return np.asarray(np.where(objects.touches_edge(), EDGE_PENALTY, 1.0) * scores)
+def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
+    """Yield what may be the digit in a picture, in no order."""
+    lines = np.zeros(grid.shape[:2], bool)
+    for reading in readings(grid):
+        ink = reading.ink
+        faintest = max(FAINTEST, 2 * FAR_FROM_NOISE * reading.noise)
+        if not reading.even:
+            lines = find_lines(ink, max(faintest, 0.15 * float(ink.max())))
+        if lines.any():
+            yield from _proposed(reading, without_lines(ink, lines), lines, faintest)
+        if reading.even or not lines.any():
+            yield from _proposed(reading, ink, np.zeros_like(lines), faintest)
 
 
-def _grown(ink: Array, seed: Mask, level: float) -> tuple[Mask, int]:
-    """Return the seed's whole objects with the detached parts near them, and how many are beside.
-
-    A lower threshold than the seed's takes in the soft edges of its strokes.
-    """
-    objects = find_objects((ink > KEPT * level) | seed)
-    own = np.zeros(len(objects.areas), bool)
-    own[objects.labels[seed]] = True
-    if objects.touches_edge()[own].any() and not _at_edge(seed):
-        objects = find_objects(seed)  # at this threshold it runs into something else
-        own = np.ones(1, bool)
-    same_ink = mean_ink(objects, ink) > 0.6 * level
-    alike = same_ink & ~objects.touches_edge() & ~own
-    parts = alike & _near(objects, own)
-    longest = _extents(objects)
-    beside = alike & ~parts & (longest > 0.5 * longest[own].max())
-    return objects.mask(own | parts), int(beside.sum())
+def _proposed(reading: Reading, ink: Array, lines: Mask, faintest: float) -> Iterator[Candidate]:
+    strongest = float(ink.max())
+    if strongest < faintest:
+        return
+    for part in LEVELS[-1:] if reading.even else LEVELS:
+        if part * strongest > FAR_FROM_NOISE * reading.noise:
+            objects = label_components(ink > part * strongest)
+            yield from _grouped(reading, ink, lines, objects)
 
 
-def mean_ink(objects: Objects, ink: Array) -> NDArray[np.float64]:
-    """Return the mean strength of ink of each object, ``(n,)``."""
-    inside = objects.labels >= 0
-    mass = np.bincount(objects.labels[inside], ink[inside], len(objects.areas))
-    mean: NDArray[np.float64] = mass / objects.areas
-    return mean
+def _grouped(reading: Reading, ink: Array, lines: Mask, objects: Objects) -> Iterator[Candidate]:
+    """Yield the best objects of one threshold with their parts, and all of them as one."""
+    mass = objects.sums(ink)
+    edges, outlines = objects.edges(), objects.outlines()
+    longest = (objects.boxes[:, 2:] - objects.boxes[:, :2]).max(axis=1)
+    level = mass / objects.areas
+    goodness = level**2 * longest * (1 - np.minimum(edges / outlines, 1)) ** 2 * (longest >= 4)
+    seeds = [seed for seed in np.argsort(-goodness)[:2] if goodness[seed] > 0]
+    clear = edges <= HUGGING * outlines
+    groups = [_with_parts(objects, level, clear, seed) for seed in seeds]
+    groups.append(clear & (longest >= SPECK * max(ink.shape)))
+    own = np.unique(np.array([group for group in groups if group.any()]), axis=0)
+    if not len(own):
+        return
+    squares = ink * ink
+    columns = np.stack([objects.areas, mass, outlines, edges, objects.sums(squares)], axis=1)
+    area, own_mass, outline, edge, energy = (own.astype(float) @ columns).T
+    boxes = np.array([hull(objects.boxes[group]) for group in own])
+    sizes = np.sort(boxes[:, 2:] - boxes[:, :2], axis=1)
+    line_mass = float(reading.ink[lines].sum())
+    others = float(mass[longest >= 4].sum())
+    away = float(squares[ink < 0].sum())
+    all_energy = float(squares.sum()) - away
+    one = np.ones(len(own))
+    even = float(reading.even)
+    left = np.maximum(1 - own_mass / others, 0)
+    size = np.log(sizes[:, 1] / max(ink.shape))
+    width = np.log(2 * area / outline / sizes[:, 1])
+    fill = area / sizes.prod(axis=1)
+    parts = np.log(own.sum(axis=1))
+    features = np.stack([
+        np.log(own_mass / area / float(ink.max())),
+        size, size**2, width, width**2,
+        edge / outline,
+        left,
+        line_mass / (own_mass + line_mass),
+        one * lines.any(),
+        one * even,
+        one * away / (all_energy + away),
+        np.log(sizes[:, 0] / sizes[:, 1]),
+        energy / all_energy,
+        fill, fill**2,
+        parts,
+        even * left, even * edge / outline, even * parts,
+        (own * (edges / outlines)).max(axis=1),
+        np.log(np.minimum(own_mass / area / max(reading.noise, 0.01), 100)),
+    ], axis=1)  # fmt: skip
+    evidence = features @ list(FEATURES.values())
+    for row, group in enumerate(own):
+        box, strength = hull(objects.boxes[group]), float(own_mass[row] / area[row])
+        yield Candidate(reading, objects, group, box, strength, features[row], evidence[row])
 
 
-def _near(objects: Objects, own: Mask) -> Mask:
-    """Return which objects may be detached parts of the digit: close to it, and not small."""
+def hull(boxes: NDArray[np.intp]) -> tuple[int, int, int, int]:
+    """Return the box around boxes: top, left, bottom, right."""
+    top, left = boxes[:, :2].min(axis=0).tolist()
+    bottom, right = boxes[:, 2:].max(axis=0).tolist()
+    return top, left, bottom, right
+
+
+def _with_parts(objects: Objects, level: NDArray[np.float64], clear: Mask, seed: int) -> Mask:
+    """Return a seed with what may be its detached parts: close, not small, not at the edge."""
     low, high = objects.boxes[:, :2], objects.boxes[:, 2:]
-    start, stop = low[own].min(axis=0), high[own].max(axis=0)
+    start, stop = low[seed], high[seed]
     longest = (stop - start).max()
     reach = np.array(NEAR) * longest
     near = ((low < stop + reach) & (high > start - reach)).all(axis=1)
     whole = np.maximum(high, stop) - np.minimum(low, start)
     near &= whole.max(axis=1) <= LONGEST_WHOLE * longest
-    large = _extents(objects) >= SMALLEST_PART * longest
-    return np.asarray(near & large, np.bool_)
-
-
-def _at_edge(mask: Mask) -> bool:
-    return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+    near &= (high - low).max(axis=1) >= SMALLEST_PART * longest
+    near &= clear & clear[seed] & (level > ALIKE * level[seed])
+    near[seed] = True
+    return np.asarray(near, np.bool_)

@@ -1,72 +1,133 @@
 """A number: several digits beside each other, split and put in order from left to right."""
 
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.preprocess.ground import Array
-from cnncli.preprocess.locate import KEPT, Located, locate, mean_ink
-from cnncli.preprocess.objects import Mask, Objects, find_objects
+from cnncli.preprocess.digit import prepared, read_digit, working_image
+from cnncli.preprocess.locate import Candidate, hull, locate, search_grid
+from cnncli.preprocess.normalise import already_normal
+from cnncli.preprocess.objects import Mask, Objects, label_components
+from cnncli.preprocess.prepared import Prepared
+from cnncli.preprocess.stroke import change_width
 
-SMALLEST = 0.25  # of the tallest object's height: what is smaller is a speck or a part
+# Pictures of one object and its pieces, by the numbers of the cuts between which each lies: a way
+# to read it goes from cut 0 to the last one.
+Pieces = dict[tuple[int, int], tuple[Prepared, ...]]
+
+WORKING_SIDE = 600  # pixels, to twice as many: a number is wider than a digit
+LONGEST = 288  # pixels of the longer side of the grid that is searched
+SMALLEST = 0.25  # of the tallest object's height: what is smaller is a mark, a speck or a part
 OVERLAP = 0.4  # of the narrower one's width: objects one above the other are one digit
-PART = (
-    0.5  # of the tallest object's height: what is lower is a part, and overlaps if it does at all
-)
+PART = 0.5  # of the tallest object's height: what is lower is a part, and overlaps if at all
 PART_OVERLAP = 0.12
-WIDEST = 1.35  # of its height: a wider object is two digits that touch
-USUAL = 0.75  # width of a digit that touches another, as a part of its height
+DISPLAY = 1.5  # all objects together are so much higher than each: segments of a display
+GAP = 0.05  # of their height: between two segments of one digit
+NARROWEST, WIDEST = 0.2, 1.25  # width of a digit that touches another, against its height
+SURELY_ONE = 0.85  # of its height: a narrower object is one digit
+WIDE = 10.0  # logarithm of odds against a digit as much wider than high as it is high
+APART = 0.15  # of its height, at least, between two cuts
+THICKEST_CUT = 0.4  # of its height: no cut goes through more ink
+POINT = (0.05, 0.3)  # size of a decimal point, against the digits' height
 
 
-def locate_number(image: Array) -> list[Located]:
-    """Find the digits of a number.
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The parts of a number, from left to right.
 
     Parameters
     ----------
-    image
-        ``(H, W, C)`` in [0, 1].
-
-    Returns
-    -------
-    list of Located
-        From left to right; empty where the picture is blank. Objects that reach the edge are left
-        out, detached parts above each other belong together, and an object much wider than high
-        is cut where its ink is thinnest.
+    objects
+        For each object, all pieces that may be digits.
+    marks
+        Decimal points, commas and minus signs: how many of the objects stand before each, and
+        the character.
     """
-    found = locate(image)
-    if found is None:
-        return []
-    objects = find_objects((found.ink > KEPT * found.level) | found.mask)
-    written = _written(objects, found)
-    heights = objects.boxes[:, 2] - objects.boxes[:, 0]
-    low = PART * heights[written].max(initial=0)
-    groups = _grouped(objects, written, heights < low)
-    masks = [piece for group in groups for piece in _cut(objects.mask(group), low)]
-    masks.sort(key=lambda mask: float(np.flatnonzero(mask.any(axis=0)).mean()))
-    return [_located(mask, found) for mask in masks] or [found]
+
+    objects: list[Pieces]
+    marks: tuple[tuple[int, str], ...] = ()
+
+    def parts(self) -> list[Prepared]:
+        """Return every picture that may be a digit."""
+        return [part for pieces in self.objects for parts in pieces.values() for part in parts]
 
 
-def _located(mask: Mask, found: Located) -> Located:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-    return replace(found, mask=mask, box=box, others=0, touches=False)
+def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
+    """Find the digits of a number, each as :func:`read_digit` finds one.
+
+    A picture that is one normalised digit already, or that is blank, gives one.
+    """
+    image = working_image(colours, WORKING_SIDE)
+    found = (
+        []
+        if already_normal(colours, height, width) is not None
+        else locate(search_grid(image, LONGEST))
+    )
+    if not found:
+        return Number([{(0, 1): tuple(read_digit(colours, height, width)[:1])}])
+    best = found[0]
+    groups, marks = _split(best)
+
+    def shown(mask: Mask) -> tuple[Prepared, ...]:
+        found = _only(best, mask)
+        return (prepared(image, found, colours.shape[:2], (height, width)),)
+
+    objects = [{ends: shown(part) for ends, part in _pieces(mask)} for mask in groups]
+    return Number(objects, marks)
 
 
-def _written(objects: Objects, found: Located) -> Mask:
-    """Return which objects are of the found digit's ink, inside the picture, and not too small."""
-    alike = (mean_ink(objects, found.ink) > 0.6 * found.level) & ~objects.touches_edge()
+def _only(best: Candidate, mask: Mask) -> Candidate:
+    """Return the candidate whose digit is `mask`."""
+    objects = label_components(mask)
+    own = np.ones(len(objects.areas), bool)
+    top, left, bottom, right = box = hull(objects.boxes)
+    evidence = -WIDE * max((right - left) / (bottom - top) - 1, 0)
+    return replace(best, objects=objects, own=own, box=box, evidence=evidence)
+
+
+def _split(best: Candidate) -> tuple[list[Mask], tuple[tuple[int, str], ...]]:
+    """Return the pixels of each object that is a digit or several that touch, and the marks."""
+    objects = _joined(best)
+    alike = best.alike(objects)
     if not alike.any():
-        return alike
-    heights = objects.boxes[:, 2] - objects.boxes[:, 0]
-    widths = objects.boxes[:, 3] - objects.boxes[:, 1]
-    tallest = heights[alike].max()
-    written: Mask = alike & (np.maximum(heights, widths) >= SMALLEST * tallest)
-    return written
+        return [best.mask], ()
+    sizes = objects.boxes[:, 2:] - objects.boxes[:, :2]
+    tallest = int(sizes[alike, 0].max())
+    written = alike & (sizes.max(axis=1) >= SMALLEST * tallest) & ~_is_bar(sizes, tallest)
+    if not written.any():
+        return [best.mask], ()
+    low = PART * tallest
+    groups = _grouped(objects, written, sizes[:, 0] < low)
+    groups = [g for g in groups if np.ptp(objects.boxes[g][:, [0, 2]]) >= low] or groups
+    groups.sort(key=lambda group: float(objects.boxes[group][:, [1, 3]].mean()))
+    return [objects.mask(group) for group in groups], _marks(objects, alike & ~written, groups)
 
 
-def _grouped(objects: Objects, written: Mask, parts: Mask) -> list[NDArray[np.bool_]]:
+def _joined(best: Candidate) -> Objects:
+    """Return the objects; those of a display are joined where segments nearly touch."""
+    objects = best.objects
+    alike = best.alike(objects)
+    heights = objects.boxes[alike, 2] - objects.boxes[alike, 0]
+    if not len(heights):
+        return objects
+    box = hull(objects.boxes[alike])
+    whole = box[2] - box[0]
+    if whole < DISPLAY * heights.max():
+        return objects
+    mask = objects.mask(alike)
+    near = label_components(change_width(mask.astype(np.float32), GAP * whole) > 0.5)
+    return replace(near, labels=np.where(mask, near.labels, -1))
+
+
+def _is_bar(sizes: NDArray[np.intp], tallest: int) -> Mask:
+    """Tell which objects are no digit but a dash: low, and much wider than high."""
+    return (sizes[:, 0] < SMALLEST * tallest) & (sizes[:, 1] > 1.5 * sizes[:, 0])
+
+
+def _grouped(objects: Objects, written: Mask, parts: Mask) -> list[Mask]:
     """Return the objects of each digit: those that lie above each other, and their parts."""
     groups: list[tuple[int, int, list[int]]] = []
     for number in sorted(np.flatnonzero(written).tolist(), key=lambda k: int(objects.boxes[k, 1])):
@@ -80,29 +141,61 @@ def _grouped(objects: Objects, written: Mask, parts: Mask) -> list[NDArray[np.bo
                 groups[-1] = min(start, left), max(stop, right), [*members, number]
                 continue
         groups.append((left, right, [number]))
-    count = len(objects.areas)
-    return [np.isin(np.arange(count), members) for _, _, members in groups]
+    return [np.isin(np.arange(len(objects.areas)), members) for _, _, members in groups]
 
 
-def _cut(mask: Mask, low: float) -> list[Mask]:
-    """Return the digits of one object: cut at its thinnest columns if it is too wide for one.
+def _marks(objects: Objects, small: Mask, groups: list[Mask]) -> tuple[tuple[int, str], ...]:
+    """Return points, commas and minus signs among the small objects."""
+    boxes = np.array([hull(objects.boxes[group]) for group in groups])
+    top, bottom = float(np.median(boxes[:, 0])), float(np.median(boxes[:, 2]))
+    height = bottom - top
+    middles = boxes[:, [1, 3]].mean(axis=1)
+    found = []
+    for number in np.flatnonzero(small).tolist():
+        start, left, stop, right = objects.boxes[number].tolist()
+        character = _character(
+            (start - top) / height, (stop - top) / height, (right - left) / height
+        )
+        if character:
+            found.append((int((middles < (left + right) / 2).sum()), character))
+    return tuple(sorted(found))
 
-    An object that is lower than `low` is a dash, and stays whole.
-    """
+
+def _character(start: float, stop: float, width: float) -> str:
+    """Return what a small object is, placed from 0, the digits' top, to 1, their bottom."""
+    tall = stop - start
+    if POINT[0] <= max(tall, width) <= POINT[1] and start > 0.7 and stop < 1.3:
+        return "," if tall > 1.4 * width and stop > 1.06 else "." if width < 1.8 * tall else ""
+    if width > 1.8 * tall and 0.15 <= width <= 0.8 and start > 0.3 and stop < 0.75:
+        return "-"
+    return ""
+
+
+def _pieces(mask: Mask) -> Iterator[tuple[tuple[int, int], Mask]]:
+    """Yield the pieces of an object that may be digits, with the numbers of their two cuts."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-    if width <= WIDEST * height or height < low:
-        return [mask]
-    pieces = max(round(width / (USUAL * height)), 2)
+    start, stop = int(columns[0]), int(columns[-1]) + 1
+    height = int(np.ptp(rows)) + 1
+    if stop - start <= SURELY_ONE * height:
+        yield (0, 1), mask
+        return
+    cuts = [start, *_thin_columns(mask, start, stop, height), stop]
+    for (first, left), (second, right) in combinations(enumerate(cuts), 2):
+        part = np.zeros_like(mask)
+        part[:, left:right] = mask[:, left:right]
+        tall = np.ptp(np.flatnonzero(part.any(axis=1))) + 1 if part.any() else 0
+        fits = NARROWEST * height <= right - left <= WIDEST * height and tall >= PART * height
+        if fits or right - left == stop - start:
+            yield (first, second), part
+
+
+def _thin_columns(mask: Mask, start: int, stop: int, height: int) -> list[int]:
+    """Return where an object may be cut: the columns with least ink, not close to each other."""
     ink = mask.sum(axis=0)
-    cuts = [int(columns[0])]
-    for piece in range(1, pieces):
-        middle = columns[0] + width * piece / pieces
-        reach = width / pieces / 3
-        around = np.arange(int(middle - reach), int(middle + reach) + 1)
-        penalty = abs(around - middle) / reach  # of two equally thin places, the middle one
-        cuts.append(int(around[np.argmin(ink[around] + penalty)]))
-    cuts.append(int(columns[-1]) + 1)
-    place = np.arange(mask.shape[1])
-    parts = [mask & (place >= a) & (place < b) for a, b in pairwise(cuts)]
-    return [part for part in parts if part.any()]
+    chosen: list[int] = []
+    for place in (np.argsort(ink[start:stop], kind="stable") + start).tolist():
+        if ink[place] > THICKEST_CUT * height:
+            break
+        if min(abs(place - other) for other in [start, stop, *chosen]) >= APART * height:
+            chosen.append(place)
+    return sorted(chosen)

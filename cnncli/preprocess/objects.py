@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
@@ -27,20 +28,40 @@ class Objects:
     boxes: Ints
     areas: Ints
 
-    def touches_edge(self) -> Mask:
-        """Return which objects reach the outermost pixels."""
-        height, width = self.labels.shape
-        low = (self.boxes[:, :2] == 0).any(axis=1)
-        high = (self.boxes[:, 2:] == (height, width)).any(axis=1)
-        reached: Mask = low | high
-        return reached
-
     def mask(self, chosen: Mask) -> Mask:
         """Return the pixels of the objects for which `chosen` (n,) is true."""
         return np.append(chosen, False)[self.labels]
 
+    def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Return the sum of `values` (H, W) over each object, ``(n,)``."""
+        flat = self.labels.ravel() + 1
+        return np.asarray(np.bincount(flat, values.ravel(), len(self.areas) + 1)[1:], np.float64)
 
-def find_objects(mask: Mask) -> Objects:
+    def outlines(self) -> NDArray[np.float64]:
+        """Return the length of each object's outline in pixels, ``(n,)``.
+
+        Steps in rows and columns are as long as the outline itself where it is upright or level,
+        and 4/pi times as long on the average of all directions.
+        """
+        padded = np.pad(self.labels, 1, constant_values=-1)
+        count = len(self.areas) + 1
+        steps = np.zeros(count)
+        for axis in (0, 1):
+            here, there = (
+                (padded[1:], padded[:-1]) if axis == 0 else (padded[:, 1:], padded[:, :-1])
+            )
+            changed = here != there
+            for side in (here, there):
+                steps += np.bincount(side[changed] + 1, minlength=count)
+        return steps[1:] * (np.pi / 4)
+
+    def edges(self) -> Ints:
+        """Return how many pixels of the picture's edge each object covers, ``(n,)``."""
+        border = [self.labels[0], self.labels[-1], self.labels[1:-1, 0], self.labels[1:-1, -1]]
+        return np.bincount(np.concatenate(border) + 1, minlength=len(self.areas) + 1)[1:]
+
+
+def label_components(mask: Mask) -> Objects:
     """Label the 8-connected objects of a mask.
 
     Each row is cut into runs; runs of neighbouring rows that touch are joined by repeatedly
@@ -53,8 +74,8 @@ def find_objects(mask: Mask) -> Objects:
 
     Examples
     --------
-    >>> find_objects(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 1, 1]], bool)).areas.tolist()
-    [2, 3]
+    >>> label_components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], bool)).areas.tolist()
+    [3]
     """
     height, width = mask.shape
     padded = np.zeros((height, width + 1), bool)

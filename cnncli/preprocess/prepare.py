@@ -1,6 +1,6 @@
 """The one path from a decoded picture to a network's input."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,38 +9,21 @@ from cnncli.config import Preprocessing
 from cnncli.errors import ShapeError
 from cnncli.images import Picture
 from cnncli.preprocess.colours import to_channels, to_colours
-from cnncli.preprocess.digit import Reading, read_digit, read_number
+from cnncli.preprocess.digit import read_digit
+from cnncli.preprocess.number import Number, read_number
+from cnncli.preprocess.prepared import Prepared
 from cnncli.preprocess.resize import resize_and_crop
-
-Box = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A picture as a network is shown it.
-
-    Parameters
-    ----------
-    pixels
-        uint8 ``(height, width, channels)``.
-    warnings
-        What is doubtful about the picture itself, each ``<word>: <explanation>``.
-    box
-        Left, top, right, bottom of what was read, in pixels of the picture; None for all of it.
-    """
-
-    pixels: NDArray[np.uint8]
-    warnings: tuple[str, ...] = ()
-    box: Box | None = None
-
-    @property
-    def blank(self) -> bool:
-        """Whether nothing was found in the picture."""
-        return any(warning.startswith("blank:") for warning in self.warnings)
 
 
 def prepare(picture: Picture, preprocessing: Preprocessing, how: str = "auto") -> Prepared:
-    """Turn a picture into what a network was trained on.
+    """Turn a picture into what a network was trained on: the first of :func:`prepare_all`."""
+    return prepare_all(picture, preprocessing, how)[0]
+
+
+def prepare_all(
+    picture: Picture, preprocessing: Preprocessing, how: str = "auto"
+) -> list[Prepared]:
+    """Turn a picture into what a network was trained on, in all ways that may be right.
 
     Parameters
     ----------
@@ -54,8 +37,9 @@ def prepare(picture: Picture, preprocessing: Preprocessing, how: str = "auto") -
 
     Returns
     -------
-    Prepared
-        uint8 pixels of the checkpoint's size.
+    list of Prepared
+        uint8 pixels of the checkpoint's size, the likeliest first. Only a digit that has to be
+        found may be more than one.
 
     Raises
     ------
@@ -66,20 +50,21 @@ def prepare(picture: Picture, preprocessing: Preprocessing, how: str = "auto") -
     colours = to_colours(picture)
     height, width = preprocessing.height, preprocessing.width
     if kind == "digit":
-        return _prepared(read_digit(colours, height, width), preprocessing)
+        found = read_digit(colours, height, width)
+        return [_with_channels(one, preprocessing.channels) for one in found]
     plain = to_channels(colours, preprocessing.channels)
     if kind == "resize":
-        return Prepared(resize_and_crop(plain, height, width))
+        return [Prepared(resize_and_crop(plain, height, width))]
     if plain.shape[:2] != (height, width):
-        found = f"{plain.shape[1]}x{plain.shape[0]}"
+        size = f"{plain.shape[1]}x{plain.shape[0]}"
         raise ShapeError(
-            f"the picture has {found} pixels and the network takes {width}x{height}; "
+            f"the picture has {size} pixels and the network takes {width}x{height}; "
             "use --preprocess resize"
         )
-    return Prepared(plain)
+    return [Prepared(plain)]
 
 
-def prepare_number(picture: Picture, preprocessing: Preprocessing) -> list[Prepared]:
+def prepare_number(picture: Picture, preprocessing: Preprocessing) -> Number:
     """Split a picture of a number into its digits, from left to right; at least one.
 
     Parameters
@@ -89,13 +74,21 @@ def prepare_number(picture: Picture, preprocessing: Preprocessing) -> list[Prepa
     preprocessing
         Size and channels of the results.
     """
-    found = read_number(to_colours(picture), preprocessing.height, preprocessing.width)
-    return [_prepared(reading, preprocessing) for reading in found]
+    number = read_number(to_colours(picture), preprocessing.height, preprocessing.width)
+    if preprocessing.channels == 1:
+        return number
+    objects = [
+        {
+            ends: tuple(_with_channels(one, preprocessing.channels) for one in found)
+            for ends, found in pieces.items()
+        }
+        for pieces in number.objects
+    ]
+    return replace(number, objects=objects)
 
 
-def _prepared(reading: Reading, preprocessing: Preprocessing) -> Prepared:
-    pixels, warnings, box = reading
-    return Prepared(to_channels(pixels[:, :, np.newaxis], preprocessing.channels), warnings, box)
+def _with_channels(found: Prepared, channels: int) -> Prepared:
+    return replace(found, pixels=to_channels(found.pixels, channels))
 
 
 def to_network_input(

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.preprocess.resample import resample, shrink
+from cnncli.images.scaling import resize
 
 
 def resize_and_crop(colours: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -28,13 +28,6 @@ def resize_and_crop(colours: NDArray[np.uint8], height: int, width: int) -> NDAr
         return colours
     full_height, full_width = colours.shape[:2]
     scale = max(height / full_height, width / full_width)  # output pixels for an input pixel
-    # Blocks are averaged first only while at least 4 of them are left for each output pixel.
-    image = shrink(colours, max(int(4 * scale * max(full_height, full_width)), 1))
-    rows, columns = image.shape[:2]
-    part_rows = rows * min(height / (scale * full_height), 1)
-    part_columns = columns * min(width / (scale * full_width), 1)
-    top, left = (rows - part_rows) / 2, (columns - part_columns) / 2
-    box = top, left, top + part_rows, left + part_columns
-    resized = resample(image, (height, width), box)
-    pixels: NDArray[np.uint8] = np.floor(np.clip(resized, 0, 1) * 255 + 0.5).astype(np.uint8)
-    return pixels
+    part_rows, part_columns = min(height / scale, full_height), min(width / scale, full_width)
+    top, left = (full_height - part_rows) / 2, (full_width - part_columns) / 2
+    return resize(colours, (height, width), (top, left, top + part_rows, left + part_columns))

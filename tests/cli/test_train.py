@@ -63,7 +63,7 @@ def test_a_dry_run_writes_nothing(cli: CliRunner, tmp_path: Path) -> None:
 def test_a_dry_run_calls_no_class_rare_that_one_batch_has_few_of(cli: CliRunner) -> None:
     run = cli("train", "--data", "digits", "--dry-run", "--batch-size", "16")
     assert run.returncode == 0, run.stderr
-    assert "16 pictures to learn from" in run.stderr
+    assert "16 pictures to train on" in run.stderr
     assert "rare classes" not in run.stderr
 
 

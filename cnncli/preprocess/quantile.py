@@ -1,4 +1,4 @@
-"""Medians by partial sorting: what ``numpy.median`` does, without its import of ``numpy.ma``."""
+"""Quantiles by partial sorting: as ``numpy.quantile``, without its import of ``numpy.ma``."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def ranked(values: NDArray[Any], part: float = 0.5) -> NDArray[Any]:
+def quantile(values: NDArray[Any], part: float = 0.5) -> NDArray[Any]:
     """Return the value below which a part of the last axis lies; 0.5 is the lower median.
 
     Parameters
@@ -18,7 +18,7 @@ def ranked(values: NDArray[Any], part: float = 0.5) -> NDArray[Any]:
 
     Examples
     --------
-    >>> float(ranked(np.array([5, 1, 4, 2, 3])))
+    >>> float(quantile(np.array([5, 1, 4, 2, 3])))
     3.0
     """
     rank = int(part * (values.shape[-1] - 1))
