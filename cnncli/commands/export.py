@@ -89,10 +89,7 @@ def describe_export(checkpoint: Checkpoint) -> dict[str, str]:
             "its centre of mass in the middle (cnncli predict --save-preprocessed writes that)"
         )
     elif resizes:
-        outside = (
-            "decoding and turning upright (EXIF); of pictures beyond 8 times "
-            f"{wanted.width}x{wanted.height} cnncli averages blocks first, which differs slightly"
-        )
+        outside = "decoding, and turning upright (EXIF)"
     else:
         outside = "scaling: hand pictures over in that size"
     return {

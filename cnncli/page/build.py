@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from cnncli.checkpoint import Checkpoint
 from cnncli.images import read_picture, to_uint8_grey
 from cnncli.images.data_uri import data_uri
+from cnncli.inference import predict
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import doubt_of, load_engine, temperature_of
-from cnncli.inference import predict
 from cnncli.inference.predict import UNFAMILIAR
 from cnncli.interpret.feature_maps import Stage, activations
 from cnncli.ops import get_filter

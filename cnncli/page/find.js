@@ -181,39 +181,29 @@ function bridged({ height, width, values }, lines) {
 // --- candidates ------------------------------------------------------------------------------
 
 // What the objects of a reading hold of ink, outline and edge.
-function measureObjects({ labels, objects }, ink, values) {
-  const { height, width } = ink;
-  for (const object of objects) Object.assign(object, { mass: 0, energy: 0, edge: 0, outline: 0, rise: 0, rises: 0 });
+function measureObjects({ labels, objects }, { height, width, values }) {
+  for (const object of objects) Object.assign(object, { mass: 0, energy: 0, edge: 0, outline: 0 });
   const labelAt = (y, x) => (y < 0 || x < 0 || y >= height || x >= width ? -1 : labels[y * width + x]);
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
       const object = objects[labels[i]];
       if (!object) continue;
-      object.mass += ink.values[i];
-      object.energy += ink.values[i] ** 2;
+      object.mass += values[i];
+      object.energy += values[i] ** 2;
       if (!y || !x || y === height - 1 || x === width - 1) object.edge++;
       for (const [down, across] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
         if (labelAt(y + down, x + across) !== labels[i]) object.outline += Math.PI / 4;
-        const row = y + 2 * down, column = x + 2 * across;
-        if (row < 0 || column < 0 || row >= height || column >= width) continue;
-        const other = row * width + column;
-        if (labels[other] === labels[i]) continue;
-        object.rise += values[i] - values[other];
-        object.rises++;
       }
     }
   }
-  for (const object of objects) {
-    object.step = object.rise / Math.max(object.rises, 1) * object.outline;
-    object.level = object.mass / object.area;
-  }
+  for (const object of objects) object.level = object.mass / object.area;
 }
 
 function candidates(planes) {
   const found = [];
   let lines = plane(planes[0].height, planes[0].width);
   for (const reading of readings(planes)) {
-    const { ink, even, noise } = reading, faintest = Math.max(FAINTEST, 4 * noise);
+    const { ink, even, noise } = reading, faintest = Math.max(FAINTEST, 2 * FAR_FROM_NOISE * noise);
     if (!even) lines = findLines(ink, Math.max(faintest, 0.15 * maxOf(ink.values)));
     const any = lines.values.includes(1);
     if (any) found.push(...proposed(reading, withoutLines(ink, lines), lines, faintest));
@@ -224,22 +214,23 @@ function candidates(planes) {
 
 function proposed(reading, ink, lines, faintest) {
   const strongest = maxOf(ink.values);
+  if (strongest < faintest) return [];
   return (reading.even ? LEVELS.slice(-1) : LEVELS)
-    .filter((part) => part * strongest >= faintest)
+    .filter((part) => part * strongest > FAR_FROM_NOISE * reading.noise)
     .flatMap((part) => grouped(reading, ink, lines, findObjects(ink, part * strongest)));
 }
 
 // The best two objects of one threshold with their parts, and all of them as one.
 function grouped(reading, ink, lines, { labels, objects }) {
-  const values = mapPlane(ink, (value, i) => value + reading.background.values[reading.even ? 0 : i]);
-  measureObjects({ labels, objects }, ink, values.values);
+  measureObjects({ labels, objects }, ink);
   const goodness = objects.map((object) => (sideOf(object) < 4 ? 0 : (
     object.level ** 2 * sideOf(object) * (1 - Math.min(object.edge / object.outline, 1)) ** 2)));
   const seeds = objects.map((_, i) => i).filter((i) => goodness[i] > 0).sort((i, j) => goodness[j] - goodness[i]).slice(0, 2);
+  const clear = objects.map((object) => object.edge <= HUGGING * object.outline);
   const groups = [
-    ...seeds.map((seed) => objects.map((object, i) => i === seed
-      || (isPart(object, objects[seed]) && object.level > 0.6 * objects[seed].level))),
-    objects.map((object) => sideOf(object) >= 0.05 * Math.max(ink.height, ink.width)),
+    ...seeds.map((seed) => objects.map((object, i) => i === seed || (clear[i] && clear[seed]
+      && isPart(object, objects[seed]) && object.level > ALIKE * objects[seed].level))),
+    objects.map((object, i) => clear[i] && sideOf(object) >= SPECK * Math.max(ink.height, ink.width)),
   ];
   const different = new Map(groups.filter((own) => own.includes(true)).map((own) => [own.join(), own]));
   const all = wholeOf(reading, ink, lines, objects);
@@ -261,8 +252,10 @@ function candidate(reading, labels, objects, own, all) {
   const chosen = objects.filter((_, i) => own[i]), box = hull(chosen);
   const of = (name) => chosen.reduce((sum, object) => sum + object[name], 0);
   const level = of("mass") / of("area");
-  const features = featuresOf(reading, box, chosen.length, level, of, all);
+  const edgiest = Math.max(...chosen.map((object) => object.edge / object.outline));
+  const features = featuresOf(reading, box, chosen.length, level, of, { ...all, edgiest });
   const evidence = Object.entries(FEATURES).reduce((sum, [name, weight]) => sum + weight * features[name], 0);
+  if (Number.isNaN(evidence)) throw new Error("cnncli weighs a feature that this page does not know");
   return { reading, labels, objects, own, box, level, evidence };
 }
 
@@ -280,7 +273,7 @@ function featuresOf(reading, box, count, level, of, all) {
     negative: all.away / (all.energy + all.away),
     aspect: Math.log(sides[0] / sides[1]), energy: of("energy") / all.energy, fill, fill2: fill ** 2, parts,
     "even left": even * left, "even edge": even * edge, "even parts": even * parts,
-    step: of("step") / outline / level,
+    edgiest: all.edgiest,
     snr: Math.log(Math.min(level / Math.max(reading.noise, 0.01), 100)),
   };
 }
@@ -336,10 +329,18 @@ function* doubtsOf({ box, objects, own, level, reading }, grid) {
   if (Math.min(...rooms) === 0 && Math.max(...rooms) > ROOM) yield "cut off: the object reaches the edge of the picture";
   const others = objects.filter((object, i) => !own[i] && !object.edge
     && sideOf(object) > 0.5 * sideOf(box) && object.level > ALIKE * level).length;
+  const beside = besideEachOther(objects.filter((_, i) => own[i]), box);
   if (others) yield severalText(others);
+  else if (beside > 1) yield `several objects: ${beside} beside each other; they were read as one`;
   if (level < Math.max(PALEST, CLEAR_OF_NOISE * reading.noise)) yield "low contrast: the ink is hardly stronger than the background's noise";
   const sides = [box.bottom - box.top, box.right - box.left];
   if (Math.max(...sides) > 12 * Math.min(...sides)) yield "elongated: the object is more of a line than of a digit";
+}
+
+// How many parts of a digit are about as high as all of it and clear of each other.
+function besideEachOther(parts, box) {
+  const high = parts.filter(({ top, bottom }) => bottom - top > HIGH * (box.bottom - box.top)).sort((a, b) => a.left - b.left);
+  return 1 + high.slice(1).filter((part, i) => part.left >= high[i].right).length;
 }
 
 // Blocks averaged down to a handy size; one plane if all is grey.
