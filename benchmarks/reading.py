@@ -29,7 +29,7 @@ sys.path.append(str(ROOT))  # for tests/; an installed cnncli comes first
 
 from cnncli.checkpoint import read_checkpoint  # noqa: E402
 from cnncli.images import Picture  # noqa: E402
-from cnncli.inference import load_engine  # noqa: E402
+from cnncli.inference.engine import load_engine  # noqa: E402
 from cnncli.inference.predict import Prediction, Predictor  # noqa: E402
 from cnncli.nn.idx import read_idx  # noqa: E402
 from cnncli.resources import sample_image, shipped_weights  # noqa: E402

@@ -26,8 +26,8 @@ from cnncli.config import (
 )
 from cnncli.errors import UsageError
 from cnncli.files import atomic_write
-from cnncli.inference import calibrate, load_engine
-from cnncli.inference.calibration import calibrated
+from cnncli.inference.calibration import calibrate, calibrated
+from cnncli.inference.engine import load_engine
 from cnncli.inference.scores import wilson_interval
 from cnncli.nn.datasets import DataSet, open_data, shows_photographs
 from cnncli.nn.device import claim_threads, pick_device

@@ -15,12 +15,15 @@ from cnncli.batch.outputs import OutputPaths
 from cnncli.batch.report import BatchOptions
 from cnncli.batch.run import Result, run_pictures
 from cnncli.commands._options import (
+    CpusEach,
     Explain,
     FromList,
+    GpusEach,
     Images,
     Jobs,
     Json,
     MaxPixels,
+    On,
     Output,
     Quiet,
     Recursive,
@@ -122,6 +125,9 @@ def convolve(
     from_list: FromList = None,
     shard: Shard = None,
     resume: Resume = False,
+    on: On = None,
+    cpus_each: CpusEach = 1,
+    gpus_each: GpusEach = 0,
     jobs: Jobs = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
@@ -168,7 +174,8 @@ def convolve(
     change = partial(_sheet if sheet else _filtered, steps=steps, settings=settings)
     options = BatchOptions("filtering", jobs, max_pixels, quiet, as_json, verbose, show, resume)
     made_with = _settings_line(what, steps, settings) if resume else ""
-    run_pictures(inputs.shard(shard), outputs, change, options._replace(settings=made_with))
+    options = options._replace(settings=made_with, on=on, cpus_each=cpus_each, gpus_each=gpus_each)
+    run_pictures(inputs.shard(shard), outputs, change, options)
 
 
 def _settings_line(what: str, steps: Sequence[Kernel], settings: Settings) -> str:

@@ -17,7 +17,7 @@ from cnncli.config import data_folder
 from cnncli.errors import CnncliError, DeviceError, UsageError
 from cnncli.files import atomic_write
 from cnncli.images import read_picture
-from cnncli.inference import load_engine, temperature_of
+from cnncli.inference.engine import load_engine, temperature_of
 from cnncli.inference.onnx_model import NEEDED, OnnxModel
 from cnncli.preprocess import prepare, to_network_input
 from cnncli.preprocess.colours import to_channels, to_colours

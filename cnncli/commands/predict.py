@@ -27,13 +27,16 @@ from cnncli.batch.sinks import (
 )
 from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import (
+    CpusEach,
     Device,
     EngineName,
     FromList,
+    GpusEach,
     Images,
     Jobs,
     Json,
     MaxPixels,
+    On,
     Quiet,
     Recursive,
     Resume,
@@ -44,9 +47,9 @@ from cnncli.commands._weights import open_network, weights_name
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
-from cnncli.inference import Engine, load_engine
+from cnncli.inference.engine import Engine, load_engine
 from cnncli.inference.onnx_model import OnnxModel
-from cnncli.inference.predict import Guess, Prediction, Predictor
+from cnncli.inference.predict import Guess, Prediction, Predictor, RemoteEngine
 from cnncli.show.console import notice, result, stdout_console
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
@@ -120,6 +123,9 @@ def predict(
     from_list: FromList = None,
     shard: Shard = None,
     resume: Resume = False,
+    on: On = None,
+    cpus_each: CpusEach = 1,
+    gpus_each: GpusEach = 0,
     engine: Annotated[
         EngineName,
         typer.Option("--engine", help="numpy starts faster; auto takes it for small jobs."),
@@ -166,13 +172,18 @@ def predict(
         settings = f"predict {weights_hash} {preprocess} {top} {min_confidence} {digits}"
         results = ResultsFile(output, CSV_HEADER, settings, resume=resume)
         form, inputs = results.form, inputs.without(results.done, results.failed)
-    loaded = _engine(checkpoint, engine, device, len(inputs))
+    if on is not None and isinstance(checkpoint, OnnxModel):
+        raise UsageError("an ONNX file is run on this machine; leave out --on")
+    load = partial(_engine, checkpoint, engine, device, len(inputs))
+    loaded = load() if on is None else RemoteEngine(load)
     notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     # A line each on the screen is progress enough, and a bar would be drawn into them.
     told = results is None and (
         len(inputs) <= MAX_BLOCKS or (form == "text" and sys.stdout.isatty())
     )
-    options = BatchOptions("predicting", jobs, quiet=quiet or told)
+    options = BatchOptions("predicting", jobs, quiet=quiet or told)._replace(
+        on=on, cpus_each=cpus_each, gpus_each=gpus_each
+    )
     predictor = Predictor(
         checkpoint,
         loaded,

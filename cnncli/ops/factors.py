@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Groups = list[tuple[Any, list[tuple[int, int, int]]]]
 
 _LARGEST_DENOMINATOR = 10**6
 
@@ -114,7 +115,7 @@ class Pass(NamedTuple):
     kind: str
     size: int
     down: bool
-    groups: list[tuple[Any, list[tuple[int, int, int]]]]
+    groups: Groups
 
 
 def count_calls(passes: Iterable[Pass]) -> int:

@@ -12,7 +12,7 @@ from PIL import Image
 from cnncli.checkpoint import read_checkpoint
 from cnncli.commands import export as command
 from cnncli.config import ModelConfig
-from cnncli.inference import load_engine
+from cnncli.inference.engine import load_engine
 from cnncli.nn import export as exporter
 from cnncli.nn.export import cover
 from cnncli.preprocess import to_network_input

@@ -14,7 +14,7 @@ from PIL import Image
 from cnncli.checkpoint import Checkpoint, read_checkpoint
 from cnncli.config import ModelConfig
 from cnncli.images import read_picture
-from cnncli.inference import load_engine
+from cnncli.inference.engine import load_engine
 from cnncli.ops import filter_image
 from cnncli.page.build import pack
 from cnncli.preprocess import prepare, to_network_input
