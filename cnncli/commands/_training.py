@@ -126,6 +126,7 @@ class Job:
     max_minutes: float | None
     tensorboard: Path | None
     report: Path | None = None
+    blend: float = 0.0
 
     def event(self, name: str, **values: Any) -> None:
         """Print one event, if events are wanted."""
@@ -448,6 +449,9 @@ def _train(run: TrainingRun, job: Job, opened: DataChoice, started: float) -> No
         except DivergedError as error:
             kept = f"{job.out} keeps epoch {run.best_epoch}" if run.best else "no epoch is kept"
             raise DivergedError(f"{error} ({kept})") from error
+    if job.blend and opened.start and run.best:
+        first = load_network(read_checkpoint(Path(opened.start)))
+        run.blend(first.state_dict(), job.blend)
     _finish(run, job, keeper, started)
 
 

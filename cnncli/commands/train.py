@@ -57,6 +57,12 @@ def train(
             show_default=False,
         ),
     ] = None,
+    blend: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.99, help="Share of --start's weights that is mixed in at the end."
+        ),
+    ] = 0.0,
     pretrained: Annotated[
         bool,
         typer.Option(
@@ -185,5 +191,9 @@ def train(
     request = Request(model, recipe, opened, options, given, fit)
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
-    job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)
+    if blend and not start:
+        raise UsageError("--blend mixes in the weights of --start; name those, or leave it out")
+    job = Job(
+        out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report, blend
+    )
     train_here(request, job)
