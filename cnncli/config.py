@@ -298,6 +298,7 @@ def data_folder() -> Path:
 
 
 JPEG_QUALITY = 90  # of filtered pictures; Pillow's own default, 75, shows blocks around edges
+DIGIT_PIXELS = 360  # of a picture's shorter side: more do not help to find and read a digit
 MAX_PIXELS = 2**28  # 268 megapixels, 0.8 GB of RGB: more is a mistake or a bomb
 
 

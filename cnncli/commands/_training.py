@@ -61,7 +61,7 @@ STATE_SECONDS = 30.0  # a killed run loses no more than this, or one epoch
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class DataChoice:
     """What a run's pictures and first weights come from; kept in its state."""
 
     data: str | None
@@ -94,7 +94,7 @@ class Request:
 
     model: str
     recipe: RecipeName
-    opened: Opened
+    opened: DataChoice
     options: Mapping[str, Any]
     given: frozenset[str]
     fit: Fit | None = None
@@ -126,6 +126,7 @@ class Job:
     max_minutes: float | None
     tensorboard: Path | None
     report: Path | None = None
+    blend: float = 0.0
 
     def event(self, name: str, **values: Any) -> None:
         """Print one event, if events are wanted."""
@@ -238,7 +239,7 @@ def _train_head(request: Request, job: Job, started: float) -> None:
     _tell(test, "", data, job, started)
 
 
-def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opened]:
+def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataChoice]:
     """Return the run, fresh or brought back, and what it was opened with."""
     state = job.beside(".resume")
     if job.resume and state.exists():
@@ -252,7 +253,7 @@ def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, Open
     return run, opened
 
 
-def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opened]:
+def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataChoice]:
     with world.first_goes_ahead():  # it downloads; the others find the file
         weights = pretrained_state(request.model) if request.opened.pretrained else None
     config = request.config()
@@ -273,7 +274,7 @@ def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opene
     return run, replace(request.opened, data=data.name)
 
 
-def _with_extra(data: DataSet, opened: Opened, config: TrainConfig) -> DataSet:
+def _with_extra(data: DataSet, opened: DataChoice, config: TrainConfig) -> DataSet:
     return with_drawn(data, config.seed) if opened.extra else data
 
 
@@ -303,9 +304,9 @@ def _start_with_head(run: TrainingRun) -> None:
 
 def _brought_back(
     request: Request, job: Job, state: Path, world: World
-) -> tuple[TrainingRun, Opened]:
+) -> tuple[TrainingRun, DataChoice]:
     record, tensors = read_state(state)
-    opened = Opened(**record["request"])
+    opened = DataChoice(**record["request"])
     _refuse_other_options(request, record, opened)
     config, name = record["config"], record["model"].name
     data = _open(opened, name, world)
@@ -321,7 +322,7 @@ def _run(name: str, data: DataSet, config: TrainConfig, job: Job, world: World) 
     return TrainingRun(_model_config(name, data), data, config, device, world, workers)
 
 
-def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: Opened) -> None:
+def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: DataChoice) -> None:
     """Refuse options that say otherwise than the run began: they are a misunderstanding."""
     before = {**record["config"].to_dict(), **asdict(opened), "model": record["model"].name}
     asked = {
@@ -350,7 +351,7 @@ def _model_config(name: str, data: DataSet) -> ModelConfig:
     return ModelConfig(name, seen.channels, seen.height, seen.width, len(data.classes))
 
 
-def _open(opened: Opened, model: str, world: World) -> DataSet:
+def _open(opened: DataChoice, model: str, world: World) -> DataSet:
     with world.first_goes_ahead():  # it downloads and fills caches; the others find them
         data = open_data(
             opened.data,
@@ -391,7 +392,7 @@ def _calibrated(checkpoint: Checkpoint, run: TrainingRun) -> Checkpoint:
 class _Keeper:
     """Writes what a run leaves behind, from its first process only."""
 
-    def __init__(self, run: TrainingRun, job: Job, opened: Opened) -> None:
+    def __init__(self, run: TrainingRun, job: Job, opened: DataChoice) -> None:
         self._run, self._job, self._opened = run, job, opened
         self._writes = run.world.is_first and not job.dry_run
         self._last = time.monotonic()
@@ -431,7 +432,7 @@ class _Keeper:
                 file.write(picture)
 
 
-def _train(run: TrainingRun, job: Job, opened: Opened, started: float) -> None:
+def _train(run: TrainingRun, job: Job, opened: DataChoice, started: float) -> None:
     keeper = _Keeper(run, job, opened)
     deadline = started + job.max_minutes * 60 if job.max_minutes else None
     with _stop_signals() as signals:
@@ -448,6 +449,9 @@ def _train(run: TrainingRun, job: Job, opened: Opened, started: float) -> None:
         except DivergedError as error:
             kept = f"{job.out} keeps epoch {run.best_epoch}" if run.best else "no epoch is kept"
             raise DivergedError(f"{error} ({kept})") from error
+    if job.blend and opened.start and run.best:
+        first = load_network(read_checkpoint(Path(opened.start)))
+        run.blend(first.state_dict(), job.blend)
     _finish(run, job, keeper, started)
 
 

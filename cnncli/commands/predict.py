@@ -44,7 +44,7 @@ from cnncli.commands._options import (
     Weights,
 )
 from cnncli.commands._weights import open_network, weights_name
-from cnncli.config import MAX_PIXELS
+from cnncli.config import DIGIT_PIXELS, MAX_PIXELS
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
 from cnncli.inference.engine import Engine, load_engine
@@ -191,7 +191,7 @@ def predict(
         top,
         min_confidence,
         numbers=digits,
-        read=read,
+        read=partial(read, enough=DIGIT_PIXELS if reads_digits else None),
         keep_prepared=len(inputs) <= MAX_BLOCKS or save_preprocessed is not None,
         chunk=max(1, min(32, len(inputs) // (4 * options.workers(len(inputs))))),
     )

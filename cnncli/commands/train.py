@@ -57,6 +57,12 @@ def train(
             show_default=False,
         ),
     ] = None,
+    blend: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.99, help="Share of --start's weights that is mixed in at the end."
+        ),
+    ] = 0.0,
     pretrained: Annotated[
         bool,
         typer.Option(
@@ -161,7 +167,7 @@ def train(
     """
     # A thread that spins while it waits makes a busy machine crawl; torch reads this on import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from cnncli.commands._training import Job, Opened, Request, train_here
+    from cnncli.commands._training import DataChoice, Job, Request, train_here
 
     options = {
         "epochs": epochs,
@@ -181,9 +187,13 @@ def train(
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
     begin = str(start) if start else None
-    opened = Opened(data, limit, image_size, strict, pretrained, extra, begin)
+    opened = DataChoice(data, limit, image_size, strict, pretrained, extra, begin)
     request = Request(model, recipe, opened, options, given, fit)
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
-    job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)
+    if blend and not start:
+        raise UsageError("--blend mixes in the weights of --start; name those, or leave it out")
+    job = Job(
+        out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report, blend
+    )
     train_here(request, job)

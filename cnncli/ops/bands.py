@@ -1,6 +1,5 @@
 """An image cut into bands: the border around each, memory for it, and threads that share them."""
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -212,13 +211,6 @@ def in_type(number: float, dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
         return dtype.type(number)
     return np.array(number, np.int64).astype(dtype)[()]
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.ops.bands import Band, Layout, Scratch, processors, shared
+from cnncli.ops.bands import Band, Layout, Scratch, shared
 from cnncli.ops.borders import Border, Pair
 from cnncli.ops.choose import Algorithm, Choice, choose
 from cnncli.ops.dtypes import as_image, as_kernel, check_real
 from cnncli.ops.kernels import Kernel
 from cnncli.ops.pixels import RESPONSE, Epilogue, resolve_range
+from cnncli.pipeline import core_count
 
 Array = npt.NDArray[Any]
 
@@ -118,7 +119,7 @@ def _slide(
     out = _output(out, layout, work.dtype) if look is None else np.empty((0, 0, layout.channels))
     pixels = out.reshape(*out.shape[:2], layout.channels)
     (sy, sx), (rows, columns), c = layout.stride, layout.full, layout.channels
-    used = min(threads or processors(), max(1, int(rows * columns * c * work.cost / _ALONE)))
+    used = min(threads or core_count(), max(1, int(rows * columns * c * work.cost / _ALONE)))
     samples = _BAND * 2 // (work.padded.itemsize * len(work.correlate))
     bands = layout.cut(samples, used, work.tile)
     used = min(used, len(bands))

@@ -232,9 +232,8 @@ def _turn(kernel: Kernel, name: str, purpose: str) -> Kernel:
 
 
 def _combine(name: str, kernels: Sequence[Kernel], combine: str, purpose: str) -> None:
-    first, *others = kernels
-    how: dict[str, Any] = {"partners": tuple(others), "combine": combine}
-    _NAMED[name] = replace(first, name=name, purpose=purpose, **how)
+    how = {"name": name, "purpose": purpose, "partners": tuple(kernels[1:]), "combine": combine}
+    _NAMED[name] = replace(kernels[0], **how)  # type: ignore[arg-type]
 
 
 # A kernel, or a filter of several, is one statement below: its name, rows, scale, source and

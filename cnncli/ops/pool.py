@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.ops.bands import Scratch, processors, shared
+from cnncli.ops.bands import Scratch, shared
 from cnncli.ops.borders import Pair, output_size, parse_pair
 from cnncli.ops.dtypes import (
     as_image,
@@ -22,6 +22,7 @@ from cnncli.ops.dtypes import (
 )
 from cnncli.ops.pixels import to_pixels
 from cnncli.ops.taps import box_sums
+from cnncli.pipeline import core_count
 
 Array = npt.NDArray[Any]
 POOL_MODES = ("max", "avg", "min", "median", "l2", "sum")
@@ -235,7 +236,7 @@ def _pool(
                     part = np.s_[:, run.first : run.stop]
                     _finish(pooling, kept[part], band.length * run.length, target[part])
 
-    used = min(threads or processors(), max(1, image.size // _ALONE))
+    used = min(threads or core_count(), max(1, image.size // _ALONE))
     bands = _cut(down, across.line * pixels.shape[2] * sums.itemsize, used)
     with shared(do, bands, min(used, len(bands))) as left:
         do(left)
