@@ -28,7 +28,7 @@ def memory(*, quick: bool) -> Results:
     import cv2
     import memory_cases as cases
 
-    from cnncli.ops.bands import processors
+    from cnncli.pipeline import core_count
 
     sizes = {"12 MP": (3000, 4000)} | ({} if quick else {"512x512": (512, 512), "28x28": (28, 28)})
     results: Results = {}
@@ -36,7 +36,7 @@ def memory(*, quick: bool) -> Results:
         for channels in (1, 3):
             for dtype in ("uint8", "float32"):
                 image = cases.picture(height, width, channels, dtype)
-                for threads in sorted({1, processors()}):
+                for threads in sorted({1, core_count()}):
                     cv2.setNumThreads(threads)
                     key = f"{label} {'grey' if channels == 1 else 'RGB'} {dtype}, {threads} thread"
                     results[key] = _memory_races(image, threads, quick=quick)

@@ -11,9 +11,9 @@ goes through the library as ``cnncli predict`` sends it.
 """
 
 import argparse
-import io
 import os
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # for tests/; an installed cnncli comes first
 
 from cnncli.checkpoint import read_checkpoint  # noqa: E402
-from cnncli.images import Picture  # noqa: E402
-from cnncli.inference import load_engine  # noqa: E402
+from cnncli.images import Picture, read_picture  # noqa: E402
+from cnncli.inference.engine import load_engine  # noqa: E402
 from cnncli.inference.predict import Prediction, Predictor  # noqa: E402
 from cnncli.nn.idx import read_idx  # noqa: E402
 from cnncli.resources import sample_image, shipped_weights  # noqa: E402
@@ -169,23 +169,21 @@ def kinds(every: int) -> dict[str, Callable[[], list[Example]]]:
 
 def predict(predictor: Predictor, examples: list[Example]) -> Iterator[Prediction]:
     """Predict examples as files or as arrays."""
-    by_name = {str(number): example for number, example in enumerate(examples)}
-
-    def read(name: str) -> Picture:
-        source = by_name[name].source
-        return Picture(source) if isinstance(source, np.ndarray) else _decoded(source)
-
+    by_name = {str(number): example.source for number, example in enumerate(examples)}
     names = list(by_name)
-    asked = replace(predictor, read=read)
-    for start in range(0, len(names), asked.chunk):
-        yield from asked(names[start : start + asked.chunk])
+    with tempfile.TemporaryDirectory() as home:
 
+        def read(name: str) -> Picture:
+            source = by_name[name]
+            if isinstance(source, np.ndarray):
+                return Picture(source)
+            path = Path(home, name)
+            path.write_bytes(source)
+            return read_picture(path)
 
-def _decoded(data: bytes) -> Picture:
-    from cnncli.images.opening import open_image
-    from cnncli.images.reading import _to_picture
-
-    return _to_picture(open_image(io.BytesIO(data), "picture"), "picture")
+        asked = replace(predictor, read=read)
+        for start in range(0, len(names), asked.chunk):
+            yield from asked(names[start : start + asked.chunk])
 
 
 def count(predictor: Predictor, examples: list[Example]) -> tuple[Count, list[Prediction]]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cnncli.commands._quick import QuickCommand, QuickGroup
+from cnncli.config import DIGIT_PIXELS
 from cnncli.errors import CnncliError, ExitCode
 from cnncli.files import PICTURE_SUFFIXES, remove_unfinished
 from cnncli.images.opening import decode_ahead
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _open_missing_streams()
     _end_on_signals()
     if len(args) > 1 and Path(args[1]).suffix.lower() in PICTURE_SUFFIXES:
-        decode_ahead(str(Path(args[1])))
+        decode_ahead(str(Path(args[1])), DIGIT_PIXELS if args[0] == "predict" else None)
     code = _run(args, debug)
     if arguments is None or code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         _leave(code)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.errors import KernelError
-from cnncli.ops import Kernel, parse_kernel
+from cnncli.ops import Kernel
 from cnncli.ops.dtypes import as_kernel
-from cnncli.ops.kernel_text import EXAMPLE, kernel_of_words
+from cnncli.ops.kernel_text import EXAMPLE, kernel_of_words, parse_kernel
 
 Array = NDArray[Any]
 

@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "inference": {"ops", "images", "checkpoint", "pipeline", "preprocess", "nn"},
     "batch": {"images", "inference", "show"},
     "interpret": {"ops", "checkpoint", "inference", "nn"},
-    "show": {"images", "checkpoint", "inference"},  # letters as pixels; the types that it draws
+    # Letters as pixels; the types that it draws.
+    "show": {"images", "checkpoint", "inference", "interpret"},
     "page": {"ops", "images", "checkpoint", "preprocess", "inference", "interpret", "show"},
     "commands": {
         "ops",

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from cnncli.checkpoint import read_checkpoint
 from cnncli.images import Picture, write_picture
-from cnncli.inference import load_engine
+from cnncli.inference.engine import load_engine
 from cnncli.inference.predict import Prediction, Predictor
 from cnncli.nn.idx import read_idx
 from cnncli.resources import shipped_weights

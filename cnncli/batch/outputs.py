@@ -88,7 +88,8 @@ class OutputPaths:
         # then may the paths of different inputs be found in different processes.
         self.are_apart = False
         if self._file is None:
-            stems = _without_clashes(inputs.names, self._stem)
+            alike = _are_alike(inputs.names)  # most are, and a million names take seconds else
+            stems = len(inputs) if alike else _without_clashes(inputs.names, self._stem)
             self.are_apart = stems == len(inputs) and STDIN not in inputs.names
 
     @property
@@ -182,6 +183,13 @@ class OutputPaths:
         if self._folder is not None:
             folder = self._folder
         return os.path.join(folder, f"{os.path.splitext(name)[0]}_{self._what}")  # noqa: PTH118, PTH122
+
+
+def _are_alike(names: Sequence[str]) -> bool:
+    """Whether all names have one folder and one suffix, so that their stems differ as they do."""
+    folders = {name[: name.rfind("/") + 1] for name in names}
+    suffixes = {name[name.rfind(".") :] for name in names}
+    return len(folders) == len(suffixes) == 1 and not IGNORES_CASE
 
 
 def _without_clashes(names: Sequence[str], stem_of: Callable[[str], str]) -> int:

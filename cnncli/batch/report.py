@@ -34,6 +34,8 @@ class BatchOptions(NamedTuple):
         Leave out what an earlier run has done.
     settings
         What results are made with, as one line of text; for `resume`.
+    on, cpus_each, gpus_each
+        A cluster that does the work, and what each of its workers takes.
     """
 
     doing: str
@@ -45,6 +47,9 @@ class BatchOptions(NamedTuple):
     show: bool | None = None
     resume: bool = False
     settings: str = ""
+    on: str | None = None
+    cpus_each: float = 1
+    gpus_each: float = 0
 
     def workers(self, count: int) -> int:
         """Return how many of `count` inputs are worked on at a time."""
@@ -52,6 +57,8 @@ class BatchOptions(NamedTuple):
 
     def draws(self, count: int, *, to_stdout: bool) -> bool:
         """Whether pictures are drawn, for a batch of `count`."""
+        if self.on is not None:
+            return False  # the pictures are elsewhere
         if self.show is not None or self.quiet or self.as_json or to_stdout:
             return bool(self.show)
         return sys.stdout.isatty() and count <= MAX_DRAWN

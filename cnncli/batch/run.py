@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from cnncli.batch.inputs import STDIN, Inputs
 from cnncli.batch.outputs import OutputPaths
 from cnncli.batch.report import BatchOptions, PictureRecord, PictureReport, describe
-from cnncli.errors import BatchError, CnncliError, failure_of
+from cnncli.errors import BatchError, CnncliError, UsageError, failure_of
 from cnncli.images import Picture, read_picture, write_picture
 from cnncli.pipeline import core_count, ordered_map
 from cnncli.remote import is_url
@@ -82,20 +82,20 @@ def run_batch(
         If all failed; the error itself if there was one input.
     """
     records = _records(work, inputs.present, options)
-    failures: list[CnncliError] = []
+    failed, failure = inputs.failed, None
     with batch_progress(len(inputs), options.doing, quiet=options.quiet) as progress:
         for name in inputs.names:
             missing = inputs.missing.get(name)
             record = next(records) if missing is None else work.failed(name, missing)
-            error = report(record, progress.print)
-            if error is not None:
-                failures.append(error)
+            failure = report(record, progress.print)
+            if failure is not None:
+                failed += 1
                 if len(inputs) > 1:
-                    show_error(str(error))
+                    show_error(str(failure))
             progress.advance()
-    failed, count = inputs.failed + len(failures), inputs.done + len(inputs)
-    if failures and count == 1:
-        raise failures[0]
+    count = inputs.done + len(inputs)
+    if failure is not None and count == 1:
+        raise failure
     if failed:
         kind = CnncliError if failed == count else BatchError
         some = "all" if kind is CnncliError else f"{failed} of"
@@ -105,6 +105,15 @@ def run_batch(
 def _records(work: Work[R], names: Sequence[str], options: BatchOptions) -> Iterator[R]:
     """Return the records in the order of the names, whoever does the work."""
     jobs = options.workers(len(names))
+    lost = partial(_lost, work)
+    if options.on is not None:
+        from cnncli.batch.cluster import map_on_cluster  # for this alone
+
+        if not work.in_processes:
+            raise UsageError("results could meet in one file; leave out --on, or give -o FOLDER/")
+        chunks = _chunks(names, max(_CHUNK, work.chunk))
+        each = options.cpus_each, options.gpus_each
+        return chain.from_iterable(map_on_cluster(work, chunks, options.on, *each, lost))
     if any(map(is_url, names[:1])):  # a store answers late, and many at a time
         jobs = min(len(names), max(jobs, _CONNECTIONS))
         return chain.from_iterable(ordered_map(work, _chunks(names, 1), jobs))
@@ -112,7 +121,6 @@ def _records(work: Work[R], names: Sequence[str], options: BatchOptions) -> Iter
         from cnncli.batch.processes import map_in_processes  # and multiprocessing: 10 ms
 
         size = max(_CHUNK, work.chunk)
-        lost = partial(_lost, work)
         return chain.from_iterable(map_in_processes(work, _chunks(names, size), jobs, lost))
     return chain.from_iterable(ordered_map(work, _chunks(names, work.chunk), jobs))
 

@@ -41,6 +41,17 @@ Resume = Annotated[
         "--resume", help="Leave out what is done; goes on where a run ended.", show_default=False
     ),
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ray[://HOST:PORT]",
+        help="Work on a cluster: a Ray on this machine, or the one at an address.",
+        show_default=False,
+    ),
+]
+CpusEach = Annotated[float, typer.Option("--cpus-each", min=0, help="CPUs a worker of --on.")]
+GpusEach = Annotated[float, typer.Option("--gpus-each", min=0, help="GPUs a worker of --on.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print results and errors only.", show_default=False)
 ]

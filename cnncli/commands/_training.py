@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import typer
 
@@ -18,6 +18,7 @@ from cnncli.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from cnncli.commands._report import Labelled, write_report
 from cnncli.config import (
     RECIPES,
+    Fit,
     ModelConfig,
     RecipeName,
     TrainConfig,
@@ -26,8 +27,8 @@ from cnncli.config import (
 )
 from cnncli.errors import UsageError
 from cnncli.files import atomic_write
-from cnncli.inference import calibrate, load_engine
-from cnncli.inference.calibration import calibrated
+from cnncli.inference.calibration import calibrate, calibrated
+from cnncli.inference.engine import load_engine
 from cnncli.inference.scores import wilson_interval
 from cnncli.nn.datasets import DataSet, open_data, shows_photographs
 from cnncli.nn.device import claim_threads, pick_device
@@ -50,8 +51,6 @@ from cnncli.show.console import notice, result
 from cnncli.show.curves import draw_curves
 from cnncli.show.training import EpochTable, show_network
 
-Fit = Literal["head", "all"]
-
 # What a loop over epochs knows and a head, which is fitted in one go, does not.
 LOOP_OPTIONS = frozenset(
     {"epochs", "batch_size", "lr", "optimizer", "recipe", "val_split", "patience", "augment"}
@@ -61,7 +60,7 @@ STATE_SECONDS = 30.0  # a killed run loses no more than this, or one epoch
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class DataChoice:
     """What a run's pictures and first weights come from; kept in its state."""
 
     data: str | None
@@ -71,7 +70,7 @@ class Opened:
     pretrained: bool = False
     extra: str | None = None  # what is added to the training part
     start: str | None = None  # checkpoint whose weights the network starts from
-    photos: bool = False  # whether pictures are prepared as photographs, for trained features
+    photos: Fit | None = None  # what is trained on features of photographs, if anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Request:
 
     model: str
     recipe: RecipeName
-    opened: Opened
+    opened: DataChoice
     options: Mapping[str, Any]
     given: frozenset[str]
     fit: Fit | None = None
@@ -126,6 +125,7 @@ class Job:
     max_minutes: float | None
     tensorboard: Path | None
     report: Path | None = None
+    blend: float = 0.0
 
     def event(self, name: str, **values: Any) -> None:
         """Print one event, if events are wanted."""
@@ -186,7 +186,7 @@ def settled(request: Request, *, quiet: bool) -> Request:
     opened = replace(
         request.opened,
         pretrained=request.opened.pretrained or always,
-        photos=always or fit == "head",
+        photos=fit if always or fit == "head" else None,
     )
     return replace(request, model=model, opened=opened, fit=fit)
 
@@ -238,7 +238,7 @@ def _train_head(request: Request, job: Job, started: float) -> None:
     _tell(test, "", data, job, started)
 
 
-def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opened]:
+def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataChoice]:
     """Return the run, fresh or brought back, and what it was opened with."""
     state = job.beside(".resume")
     if job.resume and state.exists():
@@ -252,7 +252,7 @@ def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, Open
     return run, opened
 
 
-def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opened]:
+def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataChoice]:
     with world.first_goes_ahead():  # it downloads; the others find the file
         weights = pretrained_state(request.model) if request.opened.pretrained else None
     config = request.config()
@@ -273,7 +273,7 @@ def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, Opene
     return run, replace(request.opened, data=data.name)
 
 
-def _with_extra(data: DataSet, opened: Opened, config: TrainConfig) -> DataSet:
+def _with_extra(data: DataSet, opened: DataChoice, config: TrainConfig) -> DataSet:
     return with_drawn(data, config.seed) if opened.extra else data
 
 
@@ -303,9 +303,9 @@ def _start_with_head(run: TrainingRun) -> None:
 
 def _brought_back(
     request: Request, job: Job, state: Path, world: World
-) -> tuple[TrainingRun, Opened]:
+) -> tuple[TrainingRun, DataChoice]:
     record, tensors = read_state(state)
-    opened = Opened(**record["request"])
+    opened = DataChoice(**record["request"])
     _refuse_other_options(request, record, opened)
     config, name = record["config"], record["model"].name
     data = _open(opened, name, world)
@@ -321,7 +321,7 @@ def _run(name: str, data: DataSet, config: TrainConfig, job: Job, world: World) 
     return TrainingRun(_model_config(name, data), data, config, device, world, workers)
 
 
-def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: Opened) -> None:
+def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: DataChoice) -> None:
     """Refuse options that say otherwise than the run began: they are a misunderstanding."""
     before = {**record["config"].to_dict(), **asdict(opened), "model": record["model"].name}
     asked = {
@@ -350,7 +350,7 @@ def _model_config(name: str, data: DataSet) -> ModelConfig:
     return ModelConfig(name, seen.channels, seen.height, seen.width, len(data.classes))
 
 
-def _open(opened: Opened, model: str, world: World) -> DataSet:
+def _open(opened: DataChoice, model: str, world: World) -> DataSet:
     with world.first_goes_ahead():  # it downloads and fills caches; the others find them
         data = open_data(
             opened.data,
@@ -391,7 +391,7 @@ def _calibrated(checkpoint: Checkpoint, run: TrainingRun) -> Checkpoint:
 class _Keeper:
     """Writes what a run leaves behind, from its first process only."""
 
-    def __init__(self, run: TrainingRun, job: Job, opened: Opened) -> None:
+    def __init__(self, run: TrainingRun, job: Job, opened: DataChoice) -> None:
         self._run, self._job, self._opened = run, job, opened
         self._writes = run.world.is_first and not job.dry_run
         self._last = time.monotonic()
@@ -431,7 +431,7 @@ class _Keeper:
                 file.write(picture)
 
 
-def _train(run: TrainingRun, job: Job, opened: Opened, started: float) -> None:
+def _train(run: TrainingRun, job: Job, opened: DataChoice, started: float) -> None:
     keeper = _Keeper(run, job, opened)
     deadline = started + job.max_minutes * 60 if job.max_minutes else None
     with _stop_signals() as signals:
@@ -448,6 +448,9 @@ def _train(run: TrainingRun, job: Job, opened: Opened, started: float) -> None:
         except DivergedError as error:
             kept = f"{job.out} keeps epoch {run.best_epoch}" if run.best else "no epoch is kept"
             raise DivergedError(f"{error} ({kept})") from error
+    if job.blend and opened.start and run.best:
+        first = load_network(read_checkpoint(Path(opened.start)))
+        run.blend(first.state_dict(), job.blend)
     _finish(run, job, keeper, started)
 
 

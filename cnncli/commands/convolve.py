@@ -15,12 +15,15 @@ from cnncli.batch.outputs import OutputPaths
 from cnncli.batch.report import BatchOptions
 from cnncli.batch.run import Result, run_pictures
 from cnncli.commands._options import (
+    CpusEach,
     Explain,
     FromList,
+    GpusEach,
     Images,
     Jobs,
     Json,
     MaxPixels,
+    On,
     Output,
     Quiet,
     Recursive,
@@ -34,11 +37,12 @@ from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
 from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.settings import Settings, option_pair
-from cnncli.filtering.signal import filter_signal
+from cnncli.filtering.signal import filter_signal, parse_signal
 from cnncli.images import Picture, read_picture, to_uint8_rgb
 from cnncli.kernel_files import LearnedKernel, read_kernel_file
-from cnncli.ops import Kernel, get_filter, parse_border, parse_kernel, parse_signal
-from cnncli.ops.borders import describe_borders
+from cnncli.ops import Kernel, get_filter
+from cnncli.ops.borders import describe_borders, parse_border
+from cnncli.ops.kernel_text import parse_kernel
 from cnncli.show.console import result
 
 _BORDER_HELP = (
@@ -122,6 +126,9 @@ def convolve(
     from_list: FromList = None,
     shard: Shard = None,
     resume: Resume = False,
+    on: On = None,
+    cpus_each: CpusEach = 1,
+    gpus_each: GpusEach = 0,
     jobs: Jobs = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
@@ -168,7 +175,8 @@ def convolve(
     change = partial(_sheet if sheet else _filtered, steps=steps, settings=settings)
     options = BatchOptions("filtering", jobs, max_pixels, quiet, as_json, verbose, show, resume)
     made_with = _settings_line(what, steps, settings) if resume else ""
-    run_pictures(inputs.shard(shard), outputs, change, options._replace(settings=made_with))
+    options = options._replace(settings=made_with, on=on, cpus_each=cpus_each, gpus_each=gpus_each)
+    run_pictures(inputs.shard(shard), outputs, change, options)
 
 
 def _settings_line(what: str, steps: Sequence[Kernel], settings: Settings) -> str:

@@ -19,7 +19,7 @@ from cnncli.config import MAX_PIXELS, data_folder
 from cnncli.errors import DataError, UsageError
 from cnncli.files import atomic_write
 from cnncli.images import Picture, write_picture
-from cnncli.inference import load_engine
+from cnncli.inference.engine import load_engine
 from cnncli.inference.scores import Scores, score, worst_mistakes
 from cnncli.pipeline import core_count
 from cnncli.preprocess import to_network_input

@@ -9,6 +9,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from cnncli.batch.inputs import expand_inputs
 from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import Json, Quiet, Weights
 from cnncli.commands._weights import open_weights, weights_name
@@ -16,7 +17,7 @@ from cnncli.config import data_folder
 from cnncli.errors import CnncliError, DeviceError, UsageError
 from cnncli.files import atomic_write
 from cnncli.images import read_picture
-from cnncli.inference import load_engine, temperature_of
+from cnncli.inference.engine import load_engine, temperature_of
 from cnncli.inference.onnx_model import NEEDED, OnnxModel
 from cnncli.preprocess import prepare, to_network_input
 from cnncli.preprocess.colours import to_channels, to_colours
@@ -88,10 +89,7 @@ def describe_export(checkpoint: Checkpoint) -> dict[str, str]:
             "its centre of mass in the middle (cnncli predict --save-preprocessed writes that)"
         )
     elif resizes:
-        outside = (
-            "decoding and turning upright (EXIF); of pictures beyond 8 times "
-            f"{wanted.width}x{wanted.height} cnncli averages blocks first, which differs slightly"
-        )
+        outside = "decoding, and turning upright (EXIF)"
     else:
         outside = "scaling: hand pictures over in that size"
     return {
@@ -141,13 +139,12 @@ def check_pictures(checkpoint: Checkpoint) -> tuple[list[Pixels], str]:
 def _data_pictures(name: str, checkpoint: Checkpoint) -> list[Pixels]:
     from cnncli.nn.datasets import is_here, open_data
 
-    wanted, folder = checkpoint.preprocessing, Path(name).expanduser()
+    wanted = checkpoint.preprocessing
     if name == "digits" or is_here(name, data_folder()):
         images = open_data(name, data_folder()).load_test().images[:CHECKED]
         return list(images.permute(0, 2, 3, 1).contiguous().numpy())
-    files = sorted(path for path in folder.glob("**/*.*") if path.is_file())
-    chosen = files[:: max(len(files) // CHECKED, 1)][:CHECKED]
-    pictures = [read_picture(path) for path in chosen]
+    files = expand_inputs([str(Path(name).expanduser())], recursive=True).names
+    pictures = [read_picture(file) for file in files[:: max(len(files) // CHECKED, 1)][:CHECKED]]
     if wanted.kind == "resize":
         return [to_channels(to_colours(picture), wanted.channels) for picture in pictures]
     return [prepare(picture, wanted).pixels for picture in pictures]

@@ -11,12 +11,15 @@ from cnncli.batch.outputs import OutputPaths
 from cnncli.batch.report import BatchOptions
 from cnncli.batch.run import Result, run_pictures
 from cnncli.commands._options import (
+    CpusEach,
     Explain,
     FromList,
+    GpusEach,
     Images,
     Jobs,
     Json,
     MaxPixels,
+    On,
     Output,
     Quiet,
     Recursive,
@@ -73,6 +76,9 @@ def pool(
     from_list: FromList = None,
     shard: Shard = None,
     resume: Resume = False,
+    on: On = None,
+    cpus_each: CpusEach = 1,
+    gpus_each: GpusEach = 0,
     jobs: Jobs = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
     as_json: Json = False,
@@ -107,8 +113,9 @@ def pool(
         _explain(picture, settings, x, y, as_json=as_json)
         return
     outputs = OutputPaths(inputs, output, f"{mode}_pool")
-    options = BatchOptions(
-        "pooling", jobs, max_pixels, quiet, as_json, False, show, resume, f"pool {settings}"
+    options = BatchOptions("pooling", jobs, max_pixels, quiet, as_json, False, show, resume)
+    options = options._replace(
+        settings=f"pool {settings}", on=on, cpus_each=cpus_each, gpus_each=gpus_each
     )
     run_pictures(inputs.shard(shard), outputs, partial(_pooled, settings=settings), options)
 

@@ -27,13 +27,16 @@ from cnncli.batch.sinks import (
 )
 from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import (
+    CpusEach,
     Device,
     EngineName,
     FromList,
+    GpusEach,
     Images,
     Jobs,
     Json,
     MaxPixels,
+    On,
     Quiet,
     Recursive,
     Resume,
@@ -44,10 +47,11 @@ from cnncli.commands._weights import open_network, weights_name
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
-from cnncli.inference import Engine, load_engine
+from cnncli.inference.engine import Engine, load_engine
 from cnncli.inference.onnx_model import OnnxModel
 from cnncli.inference.pick import pick
-from cnncli.inference.predict import Guess, Prediction, Predictor
+from cnncli.inference.predict import Guess, Prediction, Predictor, RemoteEngine
+from cnncli.preprocess import pixels_needed
 from cnncli.show.console import notice, result, stdout_console
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
@@ -131,6 +135,9 @@ def predict(
     from_list: FromList = None,
     shard: Shard = None,
     resume: Resume = False,
+    on: On = None,
+    cpus_each: CpusEach = 1,
+    gpus_each: GpusEach = 0,
     engine: Annotated[
         EngineName,
         typer.Option("--engine", help="numpy starts faster; auto takes it for small jobs."),
@@ -156,14 +163,9 @@ def predict(
 
     Example: cnncli predict photos/ --weights weights/last.safetensors --min-confidence 0.8 --json
     """
-    if as_csv and as_json:
-        raise UsageError("--csv and --json exclude each other; leave out one")
-    if output is not None and (as_csv or as_json):
-        raise UsageError("the suffix of -o says the format; leave out --csv and --json")
+    _refuse_pairs(output, as_csv=as_csv, as_json=as_json, resume=resume)
     if pick_count and (output or sort_into or annotate or save_preprocessed or digits):
         raise UsageError("--pick only names pictures; leave out what writes files, and --digits")
-    if resume and output is None:
-        raise UsageError("--resume needs a file for the results; give -o FILE.jsonl or -o FILE.csv")
     inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     read = partial(read_picture, max_pixels=max_pixels)
     sinks = _sinks(inputs, read, save_preprocessed, annotate, sort_into, move)
@@ -181,13 +183,18 @@ def predict(
         settings = f"predict {weights_hash} {preprocess} {top} {min_confidence} {digits}"
         results = ResultsFile(output, CSV_HEADER, settings, resume=resume)
         form, inputs = results.form, inputs.without(results.done, results.failed)
-    loaded = _engine(checkpoint, engine, device, len(inputs))
+    if on is not None and isinstance(checkpoint, OnnxModel):
+        raise UsageError("an ONNX file is run on this machine; leave out --on")
+    load = partial(_engine, checkpoint, engine, device, len(inputs))
+    loaded = load() if on is None else RemoteEngine(load)
     notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     # A line each on the screen is progress enough, and a bar would be drawn into them.
     told = results is None and (
         len(inputs) <= MAX_BLOCKS or (form == "text" and sys.stdout.isatty())
     )
-    options = BatchOptions("predicting", jobs, quiet=quiet or told)
+    options = BatchOptions("predicting", jobs, quiet=quiet or told)._replace(
+        on=on, cpus_each=cpus_each, gpus_each=gpus_each
+    )
     predictor = Predictor(
         checkpoint,
         loaded,
@@ -195,7 +202,7 @@ def predict(
         max(top, 2) if pick_count else top,
         min_confidence,
         numbers=digits,
-        read=read,
+        read=partial(read, enough=pixels_needed(checkpoint.preprocessing, preprocess)),
         keep_features=pick_count is not None,
         keep_prepared=len(inputs) <= MAX_BLOCKS or save_preprocessed is not None,
         chunk=max(1, min(32, len(inputs) // (4 * options.workers(len(inputs))))),
@@ -211,12 +218,21 @@ def predict(
         result(str(output))
 
 
+def _refuse_pairs(output: Path | None, *, as_csv: bool, as_json: bool, resume: bool) -> None:
+    if as_csv and as_json:
+        raise UsageError("--csv and --json exclude each other; leave out one")
+    if output is not None and (as_csv or as_json):
+        raise UsageError("the suffix of -o says the format; leave out --csv and --json")
+    if resume and output is None:
+        raise UsageError("--resume needs a file for the results; give -o FILE.jsonl or -o FILE.csv")
+
+
 def _name_picks(
     inputs: Inputs, predictor: Predictor, report: "_Report", options: BatchOptions, count: int
 ) -> None:
     """Predict all pictures, and report those that are most worth a label."""
-    if isinstance(predictor.engine, OnnxModel):
-        raise UsageError("--pick needs the features of weights; an ONNX file has none")
+    if not isinstance(predictor.engine, Engine):
+        raise UsageError("--pick needs a network's features; leave out --on, name no ONNX file")
     found: list[Prediction] = []
 
     def keep(prediction: Prediction, _say: Callable[[str], None]) -> CnncliError | None:

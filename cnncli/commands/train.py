@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from cnncli.commands._options import Device, Json, Quiet
 from cnncli.config import (
     RECIPES,
     ExtraName,
+    Fit,
     OptimizerName,
     PrecisionName,
     RecipeName,
@@ -57,6 +58,12 @@ def train(
             show_default=False,
         ),
     ] = None,
+    blend: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.99, help="Share of --start's weights that is mixed in at the end."
+        ),
+    ] = 0.0,
     pretrained: Annotated[
         bool,
         typer.Option(
@@ -65,7 +72,7 @@ def train(
         ),
     ] = False,
     fit: Annotated[
-        Literal["head", "all"] | None,
+        Fit | None,
         typer.Option(
             help="head: train the last layer of a pretrained network alone, in seconds; "
             "all: tune all layers for --epochs. Default: head for photos, else all.",
@@ -161,7 +168,7 @@ def train(
     """
     # A thread that spins while it waits makes a busy machine crawl; torch reads this on import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from cnncli.commands._training import Job, Opened, Request, train_here
+    from cnncli.commands._training import DataChoice, Job, Request, train_here
 
     options = {
         "epochs": epochs,
@@ -181,9 +188,13 @@ def train(
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     )
     begin = str(start) if start else None
-    opened = Opened(data, limit, image_size, strict, pretrained, extra, begin)
+    opened = DataChoice(data, limit, image_size, strict, pretrained, extra, begin)
     request = Request(model, recipe, opened, options, given, fit)
     if report and dry_run:
         raise UsageError("--report is about weights and --dry-run keeps none; leave out one")
-    job = Job(out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report)
+    if blend and not start:
+        raise UsageError("--blend mixes in the weights of --start; name those, or leave it out")
+    job = Job(
+        out, device, json, quiet or json, dry_run, resume, max_minutes, tensorboard, report, blend
+    )
     train_here(request, job)

@@ -12,7 +12,7 @@ from cnncli.commands._options import Json, MaxPixels, Output, Quiet, Show, Weigh
 from cnncli.commands._seen import Image, Seen, read_one, wants_show
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
-from cnncli.inference import Engine, load_engine
+from cnncli.inference.engine import Engine, load_engine
 from cnncli.interpret.hires_cam import hires_cam
 from cnncli.interpret.occlusion import Region, occlusion, strongest_window
 from cnncli.show.console import result, stdout_console
@@ -26,7 +26,7 @@ SLIGHT = 0.01  # a fall of less than one point: no region decides alone
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Attribution:
     """What a network says before and after its strongest region is covered.
 
     Parameters
@@ -157,17 +157,17 @@ def why(
     size = patch or max(1, min(seen.network_input.shape[1:]) // 4)
     heat, region = _heat(seen, engine, index, method, size, against=index != before.argmax())
     covered = region.cover(seen.network_input, seen.nothing())
-    finding = Finding(
+    attribution = Attribution(
         index, before, engine.probabilities(covered[None])[0], region, method == TRIES
     )
-    words = finding.sentences(seen.checkpoint.classes)
-    target = _write(seen, heat, finding, words, output)
+    words = attribution.sentences(seen.checkpoint.classes)
+    target = _write(seen, heat, attribution, words, output)
     if as_json:
-        _print_record(seen, finding, method, target)
+        _print_record(seen, attribution, method, target)
     elif target != "-":
         result("\n".join([f"{target}: {words[0]}", *words[1:]]))
     if wants_show(show, quiet or as_json, target):
-        _show(seen, heat, finding)
+        _show(seen, heat, attribution)
 
 
 def _index_of(label: str, classes: tuple[str, ...]) -> int:
@@ -197,50 +197,50 @@ def _heat(
 def _write(
     seen: Seen,
     heat: NDArray[np.float32],
-    finding: Finding,
+    attribution: Attribution,
     lines: list[str],
     output: str | None,
 ) -> str:
-    title = f"{finding.region_text()} covered"
+    title = f"{attribution.region_text()} covered"
     sheet = why_sheet(
-        seen.pictures(), heat, finding.box(), (title, _covered_pixels(seen, finding)), lines
+        seen.pictures(), heat, attribution.box(), (title, _covered_pixels(seen, attribution)), lines
     )
     return seen.write(sheet, output, "why")
 
 
-def _covered_pixels(seen: Seen, finding: Finding) -> NDArray[np.uint8]:
+def _covered_pixels(seen: Seen, attribution: Attribution) -> NDArray[np.uint8]:
     """Return what the network is shown with the strongest region covered, RGB."""
     prepared = seen.checkpoint.preprocessing
     std, mean = (np.array(v, np.float32)[:, None, None] for v in (prepared.std, prepared.mean))
-    covered = finding.region.cover(seen.network_input, seen.nothing())
+    covered = attribution.region.cover(seen.network_input, seen.nothing())
     pixels = np.clip(np.floor((covered * std + mean) * 255 + 0.5), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(pixels.transpose(1, 2, 0), (*pixels.shape[1:], 3)))
 
 
-def _print_record(seen: Seen, finding: Finding, method: str, target: str) -> None:
+def _print_record(seen: Seen, attribution: Attribution, method: str, target: str) -> None:
     classes = seen.checkpoint.classes
     record: dict[str, Any] = {
         "path": seen.source,
         "output": target,
         "weights": str(seen.weights),
         "method": method,
-        "label": classes[finding.index],
-        "index": finding.index,
-        "confidence": finding.confidence,
-        "region": asdict(finding.region),
-        "covered_confidence": finding.covered_confidence,
-        "fall": finding.confidence_drop,
-        "covered_label": classes[int(finding.after.argmax())],
-        "covered_label_confidence": float(finding.after.max()),
+        "label": classes[attribution.index],
+        "index": attribution.index,
+        "confidence": attribution.confidence,
+        "region": asdict(attribution.region),
+        "covered_confidence": attribution.covered_confidence,
+        "fall": attribution.confidence_drop,
+        "covered_label": classes[int(attribution.after.argmax())],
+        "covered_label_confidence": float(attribution.after.max()),
     }
     result(dumps(record, ensure_ascii=False))
 
 
-def _show(seen: Seen, heat: NDArray[np.float32], finding: Finding) -> None:
+def _show(seen: Seen, heat: NDArray[np.float32], attribution: Attribution) -> None:
     shown = seen.shown()
     panels = [
         ("shown", shown),
         ("what decided", heat_over(shown, heat)),
-        ("covered", _covered_pixels(seen, finding)),
+        ("covered", _covered_pixels(seen, attribution)),
     ]
     show_pictures(stdout_console(), panels, max_height=shown.shape[0])

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnncli.errors import KernelError, ShapeError, UsageError
-from cnncli.ops import Border, Kernel, parse_pair, resolve_range
+from cnncli.ops import Border, Kernel
+from cnncli.ops.borders import parse_pair
+from cnncli.ops.pixels import resolve_range
 
 LARGEST = 1_000_000  # of a stride, a dilation or a window, in pixels: wider than any picture
 _NUMBERS = (1e-30, 1e30)  # of weights, scale and bias: their products stay within float32's range

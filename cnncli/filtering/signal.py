@@ -4,9 +4,29 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cnncli.errors import ShapeError, UsageError
+from cnncli.errors import KernelError, ShapeError, UsageError
 from cnncli.filtering.settings import Settings
 from cnncli.ops import Kernel, convolve1d, correlate1d
+from cnncli.ops.kernel_text import parse_kernel
+
+
+def parse_signal(text: str) -> NDArray[Any]:
+    """Read one row of numbers, such as ``"1,0,2,3,1,0,1"``, as an array ``(N,)``.
+
+    Raises
+    ------
+    KernelError
+        If there are several rows or :func:`parse_kernel` cannot read it.
+    """
+    try:
+        matrix = parse_kernel(text)
+    except KernelError as error:
+        what = str(error).partition("; ")[0].replace("kernel", "signal")
+        raise KernelError(f"{what}; write one row, as 1,0,2,3,1,0,1") from None
+    if matrix.shape[0] != 1:
+        raise KernelError(f"signal has {matrix.shape[0]} rows; give one row, as 1,0,2,3,1,0,1")
+    row: NDArray[Any] = matrix[0]
+    return row
 
 
 def filter_signal(

@@ -26,12 +26,15 @@ class Picture:
     info
         What a copy keeps: ``format``, ``icc_profile``, ``dpi``, ``exif``, …; ``notices`` is a
         tuple of sentences about what could not be taken over from the file.
+    scale
+        Pixels of the file, across, for one of these: above 1 where it was decoded smaller.
     """
 
     pixels: NDArray[Any]
     alpha: NDArray[Any] | None = None
     mode: str = "L"
     info: Mapping[str, Any] = field(default_factory=dict)
+    scale: int = 1
 
     @property
     def kind(self) -> str:

@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -98,7 +99,7 @@ def choose_method(pixels: Bytes) -> Method | None:
     sample: so the file is never much larger than one that was searched for matches.
     """
     rows, bpp = _as_rows(pixels)
-    samples = [_sampled(rows, bpp, kind) for kind in range(len(_FILTERS))]
+    samples = list(map(partial(_sampled, rows, bpp), range(len(_FILTERS))))
     counts = [np.bincount(sample, minlength=256) for sample in samples]
     kind = int(np.argmin([_entropy(count) for count in counts]))
     coder = LiteralCoder(counts[kind].tolist())
@@ -197,9 +198,8 @@ def _average(rows: Bytes, above: Bytes, bpp: int, out: Bytes) -> None:
 
 
 def _paeth(rows: Bytes, above: Bytes, bpp: int, out: Bytes) -> None:
-    left, up, corner = (
-        part.astype(np.int16) for part in (rows[:, :-bpp], above[:, bpp:], above[:, :-bpp])
-    )
+    left, up = rows[:, :-bpp].astype(np.int16), above[:, bpp:].astype(np.int16)
+    corner = above[:, :-bpp].astype(np.int16)
     to_left, to_up = up - corner, left - corner  # of the estimate left + up - corner
     to_corner = np.abs(to_left + to_up)
     to_left, to_up = np.abs(to_left), np.abs(to_up)

@@ -47,7 +47,9 @@ _WORKING_MODE = {
 }
 
 
-def read_picture(source: Path | str, *, max_pixels: int | None = None) -> Picture:
+def read_picture(
+    source: Path | str, *, max_pixels: int | None = None, enough: int | None = None
+) -> Picture:
     """Read a picture, turned upright by its EXIF orientation.
 
     Of an animated file the first frame is read, and a notice says so.
@@ -58,6 +60,9 @@ def read_picture(source: Path | str, *, max_pixels: int | None = None) -> Pictur
         Path of a file, or ``"-"`` for stdin.
     max_pixels
         Refuse larger pictures; by default those above :func:`cnncli.config.max_pixels`.
+    enough
+        Pixels of the shorter side that are enough: a JPEG that has many more is decoded at a half,
+        a quarter or an eighth of its size, and the picture's `scale` says so.
 
     Returns
     -------
@@ -71,13 +76,14 @@ def read_picture(source: Path | str, *, max_pixels: int | None = None) -> Pictur
     """
     name = "stdin" if str(source) == "-" else str(source)
     limit = max_pixels or allowed_pixels()
-    opened = take_ahead(str(source))
+    opened = take_ahead(str(source), enough)
     if opened is not None:
         check_size(opened.image.size, name, limit)
         with readable(name):
             return _to_picture(opened, name)
     with open_source(source, limit) as file, readable(name):
-        return _read_pnm(file, name, limit) or _to_picture(open_image(file, name, limit), name)
+        picture = _read_pnm(file, name, limit)
+        return picture or _to_picture(open_image(file, name, limit, enough), name)
 
 
 def _read_pnm(file: BinaryIO, name: str, limit: int) -> Picture | None:
@@ -102,7 +108,7 @@ def _to_picture(opened: Opened, name: str) -> Picture:
     if working not in (decoded, "I;16"):
         image = image.convert(working)
     pixels, alpha = (_upright(part, opened.orientation) for part in _arrays(image, working))
-    return Picture(pixels, alpha, decoded, opened.info)
+    return Picture(pixels, alpha, decoded, opened.info, opened.scale)
 
 
 def _is_grey(palette: list[int]) -> bool:

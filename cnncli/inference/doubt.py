@@ -1,9 +1,10 @@
 """How unlike everything that a network has learned a picture is: one number from 0 to 1.
 
 Confidence does not tell: a network shares 100 % among the classes it knows, whatever it is shown.
-Two things do: how clearly the best class leads, and how far the hidden layer's activations lie
-from where that class's real pictures put them (a distance with one variance for each unit, after
-Lee et al., 2018, arXiv 1807.03888, section 2). Both are compared with validation pictures.
+Two things do: how far the best class's logit stands out from all, and how far the hidden layer's
+activations lie from where that class's real pictures put them (a distance with one variance for
+each unit, after Lee et al., 2018, arXiv 1807.03888, section 2). Both are compared with validation
+pictures.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ class Doubt:
         ``(K, F)``: mean activation of each hidden unit for each class.
     variance
         ``(F,)``: variance of each hidden unit around its class's mean.
-    centre, spread
+    signs_mean, signs_std
         Mean and standard deviation of :meth:`signs` over validation pictures.
     limit
         Score that the part :data:`FALSE_ALARMS` of validation pictures exceeds.
@@ -39,8 +40,8 @@ class Doubt:
 
     means: tuple[tuple[float, ...], ...]
     variance: tuple[float, ...]
-    centre: tuple[float, float]
-    spread: tuple[float, float]
+    signs_mean: tuple[float, float]
+    signs_std: tuple[float, float]
     limit: float
 
     @classmethod
@@ -53,7 +54,7 @@ class Doubt:
             If the table is not what :meth:`to_dict` returns.
         """
         first, second = (
-            tuple(float(value) for value in values[key]) for key in ("centre", "spread")
+            tuple(float(value) for value in values[key]) for key in ("signs_mean", "signs_std")
         )
         return cls(
             tuple(tuple(float(value) for value in row) for row in values["means"]),
@@ -88,23 +89,22 @@ class Doubt:
 
     def _score(self, hidden: Array, logits: Array) -> NDArray[np.float64]:
         found = signs(hidden, logits, np.array(self.means), np.array(self.variance))
-        mean: NDArray[np.float64] = ((found - self.centre) / self.spread).mean(axis=1)
+        mean: NDArray[np.float64] = ((found - self.signs_mean) / self.signs_std).mean(axis=1)
         return mean
 
 
 def signs(
     hidden: Array, logits: Array, means: NDArray[np.float64], variance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the two signs of doubt: the lead that is missing, and the distance.
+    """Return the two signs of doubt: how little the best class stands out, and the distance.
 
     Returns
     -------
     NDArray
-        ``(N, 2)``: minus the lead of the best logit over the second, and the logarithm of the
+        ``(N, 2)``: minus the lead of the best logit over the mean, and the logarithm of the
         distance to the best class's mean.
     """
-    ordered = np.sort(logits, axis=1).astype(np.float64)
-    lead = ordered[:, -1] - ordered[:, -2]
+    lead = logits.max(axis=1) - logits.mean(axis=1, dtype=np.float64)
     off = hidden - means[logits.argmax(axis=1)]
     return np.stack([-lead, np.log((off**2 / variance).sum(axis=1) + 1e-9)], axis=1)
 

@@ -98,6 +98,30 @@ class Prediction:
 _Answer = tuple[NDArray[np.float32], float | None, NDArray[np.floating] | None]
 
 
+class RemoteEngine:
+    """An engine that is loaded where it works: in another process, on another machine.
+
+    Parameters
+    ----------
+    load
+        Picklable; returns the engine.
+    """
+
+    name = "remote"
+
+    def __init__(self, load: Callable[[], Engine | OnnxModel]) -> None:
+        self._load = load
+        self._engine: Engine | OnnxModel | None = None
+
+    def read(
+        self, pixels: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+        """Return what the engine says of prepared pictures."""
+        if self._engine is None:
+            self._engine = self._load()
+        return self._engine.read(pixels)
+
+
 def _likelihood(part: Prepared, probabilities: NDArray[np.float32], ood: float | None) -> float:
     """Return how likely a picture shows a digit, by what is around it and by the network."""
     confidence = CONFIDENT * float(np.log(probabilities.max()))
@@ -143,7 +167,7 @@ class Predictor:
     """
 
     checkpoint: Checkpoint | OnnxModel
-    engine: Engine | OnnxModel
+    engine: Engine | OnnxModel | RemoteEngine
     how: str = "auto"
     top: int = 3
     min_confidence: float = 0.0
@@ -155,8 +179,8 @@ class Predictor:
 
     @property
     def in_processes(self) -> bool:
-        """Whether other processes save time: torch would be imported in each."""
-        return self.engine.name == "numpy"
+        """Whether other processes may do it; torch would be imported in each."""
+        return self.engine.name in ("numpy", RemoteEngine.name)
 
     def __call__(self, sources: Sequence[str]) -> list[Prediction]:
         """Read, prepare and predict pictures; one that cannot be read yields its error."""

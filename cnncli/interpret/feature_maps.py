@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
 from cnncli.errors import CheckpointError, UsageError
-from cnncli.inference import softmax, temperature_of
+from cnncli.inference.engine import softmax, temperature_of
 from cnncli.ops import max_pool2d
 
 Array = NDArray[np.float32]

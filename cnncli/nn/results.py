@@ -120,7 +120,7 @@ def _card(
     if run.best_epoch:
         best = run.reports[run.best_epoch - 1]
         card["validation"] = {"accuracy": best.val_accuracy, "loss": best.val_loss}
-    for part, found in (("test", test), ("drawn", drawn)):
+    for part, found in (("blended", run.blended), ("test", test), ("drawn", drawn)):
         if found:
             card[part] = _measured(found)
     return card

@@ -6,7 +6,7 @@ two steps.
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -118,6 +118,7 @@ class TrainingRun:
         self.totals = torch.zeros(2, dtype=torch.float64, device=device)  # loss, right answers
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
+        self.blended: Metrics | None = None  # what the best epoch reaches once it is blended
         self.reports: list[EpochReport] = []
 
     @property
@@ -188,6 +189,20 @@ class TrainingRun:
         right = (logits.argmax(1) == labels).sum()
         sums = self.world.sum(torch.stack([loss, right]).double()) / len(split)
         return Metrics(float(sums[0]), float(sums[1]), len(split))
+
+    def blend(self, first: Mapping[str, Tensor], share: float) -> None:
+        """Mix a share of the weights that the run began with into its best ones.
+
+        What the first ones knew is kept, and most of what was learned since (Wortsman et al., 2022,
+        arXiv 2109.01903).
+        """
+        self.best = {
+            name: tensor.lerp(first[name].to(self.device), share)
+            if tensor.is_floating_point()
+            else tensor
+            for name, tensor in self.best.items()
+        }
+        self.blended = self.evaluate(self.best_network(), self.validation)
 
     def best_network(self) -> nn.Module:
         """Return the network of the best epoch, on the run's device, in evaluation mode."""
@@ -293,11 +308,15 @@ class TrainingRun:
         return report
 
     def _keep_if_best(self, report: EpochReport) -> None:
-        earlier = self.reports[self.best_epoch - 1] if self.best_epoch else None
         # Of equals the later: its rate was lower, and its average is over more. The loss would
         # not do, as label smoothing makes it grow again while the answers get better.
-        if earlier and report.val_accuracy < earlier.val_accuracy:
-            return
+        if self.best_epoch:
+            earlier, later = self.reports[self.best_epoch - 1].val_accuracy, report.val_accuracy
+            if self.data.drawn:  # these count as much
+                earlier += self.evaluate(self.best_network(), self.data.drawn).accuracy
+                later += self.evaluate(self.ema, self.data.drawn).accuracy
+            if later < earlier:
+                return
         self.best_epoch = report.epoch
         state = self.ema.state_dict()
         self.best = {name: tensor.detach().clone() for name, tensor in state.items()}

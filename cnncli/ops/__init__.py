@@ -1,10 +1,9 @@
 """Filters and pooling on arrays, in NumPy alone: arrays in, arrays out, no files, no printing."""
 
-from cnncli.ops.borders import Border, parse_border, parse_pair
+from cnncli.ops.borders import Border
 from cnncli.ops.correlate import convolve1d, convolve2d, correlate1d, correlate2d, filter_image
-from cnncli.ops.kernel_text import parse_kernel, parse_signal
 from cnncli.ops.kernels import FILTERS, Kernel, get_filter
-from cnncli.ops.pixels import resolve_range, to_pixels
+from cnncli.ops.pixels import to_pixels
 from cnncli.ops.pool import average_pool2d, max_pool2d, pool2d
 
 __all__ = [
@@ -19,11 +18,6 @@ __all__ = [
     "filter_image",
     "get_filter",
     "max_pool2d",
-    "parse_border",
-    "parse_kernel",
-    "parse_pair",
-    "parse_signal",
     "pool2d",
-    "resolve_range",
     "to_pixels",
 ]

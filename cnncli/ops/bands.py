@@ -1,11 +1,11 @@
 """An image cut into bands: the border around each, memory for it, and threads that share them."""
 
-import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cnncli.ops.borders import Border, Windows, border_index, output_size, pads, parse_windows
 
 Array = npt.NDArray[Any]
+Item = TypeVar("Item")
 
 ALIGNED = 16  # samples of a band's rows come in so many: they start on whole cache lines
 _KEPT = 32 << 20  # bytes of scratch memory that wait for the next image
@@ -28,17 +29,16 @@ class Scratch:
         self._used = 0
 
     @classmethod
-    def lend(cls) -> "Scratch":
-        """Return memory that waits, or new one."""
+    @contextmanager
+    def lent(cls) -> Iterator["Scratch"]:
+        """Lend memory that waits, or new one, and let it wait again afterwards."""
         try:
-            return cls._idle.pop()
+            scratch = cls._idle.pop()
         except IndexError:
-            return cls()
-
-    def give_back(self) -> None:
-        """Let it wait for the next image."""
-        self.reset()
-        self._idle.append(self)
+            scratch = cls()
+        yield scratch
+        scratch.reset()
+        cls._idle.append(scratch)
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> Array:
         """Return an array of arbitrary contents that starts on a cache line."""
@@ -213,39 +213,41 @@ def in_type(number: float, dtype: np.dtype[Any]) -> Any:
     return np.array(number, np.int64).astype(dtype)[()]
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def on_threads(
-    work: Callable[[Iterable[Any], Scratch], None], items: Sequence[Any], threads: int
-) -> None:
-    """Share items between this thread and `threads` - 1 more, each with memory of its own.
+@contextmanager
+def shared(
+    work: Callable[[Iterable[Item]], None], items: Sequence[Item], threads: int
+) -> Iterator[Iterable[Item]]:
+    """Share items between this thread and `threads` - 1 more that call `work` on them.
 
     Plain threads: importing :mod:`concurrent.futures` takes longer than starting them. The first
-    error of any thread stops the others and is raised here.
+    error of any thread stops the others and is raised here. Infinities in float images are
+    legitimate: NumPy, whose error state belongs to a thread, does not warn of them.
+
+    Yields
+    ------
+    Iterable
+        The items that are still left, for this thread.
     """
     left, errors = iter(items), list[BaseException]()
+    quiet = {"over": "ignore", "invalid": "ignore", "under": "ignore"}
 
     def run() -> None:
-        scratch = Scratch.lend()
         try:
-            # NumPy's error state belongs to a thread; infinities in float images are legitimate.
-            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                work(left, scratch)
+            with np.errstate(**quiet):  # type: ignore[arg-type]
+                work(left)
         except BaseException as error:
             errors.append(error)
             deque(left, maxlen=0)  # nothing is left for the others
-        scratch.give_back()
 
     others = [threading.Thread(target=run) for _ in range(threads - 1)]
     for thread in others:
         thread.start()
-    run()
-    for thread in others:
-        thread.join()
+    try:
+        with np.errstate(**quiet):  # type: ignore[arg-type]
+            yield left
+    finally:
+        deque(left, maxlen=0)
+        for thread in others:
+            thread.join()
     if errors:
         raise errors[0]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from cnncli.ops import fourier, taps, toeplitz
 from cnncli.ops.bands import Layout, Scratch
 from cnncli.ops.dtypes import exact_dtype, is_finite, narrowest, real_dtype, value_range
+from cnncli.ops.factors import count_calls
 from cnncli.ops.kernels import Kernel
 from cnncli.ops.pixels import Epilogue, Exact, as_real, combine, real_pixels
 
@@ -97,8 +98,10 @@ class Response(NamedTuple):
             whole, divisor = kernel.whole
             bounds = whole.bounds(low, high)
             sums = narrowest(*bounds)
-            floats = min(toeplitz.nanoseconds(kernel.terms, real), _taps_cost(kernel, real))
-            if sums is not None and sums.itemsize <= 4 and _taps_cost(whole, sums) <= floats:
+            by_taps = _CALL[real.itemsize] * count_calls(kernel.passes)
+            floats = min(toeplitz.nanoseconds(kernel.terms, real), by_taps)
+            calls = count_calls(whole.passes)
+            if sums and sums.itemsize <= 4 and _CALL[sums.itemsize] * calls <= floats:
                 return cls(whole, divisor, real, bounds)
         return cls(kernel, 1, real, kernel.bounds(low, high))
 
@@ -208,7 +211,7 @@ def _several(kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Choice:
     works = [_by_taps(each, sums, layout, reason) for each in kernel.parts]
     epilogue = epilogue._replace(nan=layout.image.dtype.kind == "f")
     finish = partial(_to_real, kernel=kernel, epilogue=epilogue, precision=precision)
-    plan = works[0].plan._replace(calls=sum(each.calls for each in kernel.parts))
+    plan = works[0].plan._replace(calls=sum(count_calls(each.passes) for each in kernel.parts))
     correlate = tuple(each.correlate[0] for each in works)
     cost = sum(each.cost for each in works)
     return Choice(sums, correlate, finish, epilogue.dtype, cost, plan)
@@ -218,7 +221,7 @@ def _cheapest(response: Response, sums: np.dtype[Any], layout: Layout) -> Choice
     """Return how to sum the products: by taps, Toeplitz products or transforms."""
     kernel, image = response.kernel, layout.image
     size = len(image), image.shape[1] // layout.channels
-    cost = _taps_cost(kernel, sums)
+    cost = _CALL[sums.itemsize] * count_calls(kernel.passes)
     if response.exact:
         double = np.dtype(np.float64)
         largest = max(map(abs, value_range(image)))
@@ -238,8 +241,10 @@ def _cheapest(response: Response, sums: np.dtype[Any], layout: Layout) -> Choice
 
 def _by_taps(kernel: Kernel, sums: np.dtype[Any], layout: Layout, reason: str) -> Choice:
     correlate = partial(taps.correlate_taps, kernel=kernel, steps=layout.steps)
-    plan = Algorithm("taps", f"{kernel.size} kernel, {reason}", sums, calls=kernel.calls)
-    return Choice(sums, (correlate,), _as_they_are, sums, _taps_cost(kernel, sums) + _PAD, plan)
+    calls = count_calls(kernel.passes)
+    plan = Algorithm("taps", f"{kernel.size} kernel, {reason}", sums, calls=calls)
+    cost = _CALL[sums.itemsize] * calls + _PAD
+    return Choice(sums, (correlate,), _as_they_are, sums, cost, plan)
 
 
 def _by_toeplitz(kernel: Kernel, sums: np.dtype[Any], layout: Layout) -> Choice:
@@ -263,7 +268,3 @@ def _by_fourier(kernel: Kernel, dtype: np.dtype[Any], layout: Layout, *, whole: 
     plan = Algorithm("fourier", f"{kernel.size} kernel, {sort}", dtype)
     cost = fourier.nanoseconds(layout.full, layout.halo, dtype)
     return Choice(dtype, (correlate,), _as_they_are, dtype, cost, plan, tile=(tall, wide))
-
-
-def _taps_cost(kernel: Kernel, sums: np.dtype[Any]) -> float:
-    return _CALL[sums.itemsize] * kernel.calls

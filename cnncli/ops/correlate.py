@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.ops.bands import Band, Layout, Scratch, on_threads, processors
+from cnncli.ops.bands import Band, Layout, Scratch, shared
 from cnncli.ops.borders import Border, Pair
 from cnncli.ops.choose import Algorithm, Choice, choose
 from cnncli.ops.dtypes import as_image, as_kernel, check_real
 from cnncli.ops.kernels import Kernel
 from cnncli.ops.pixels import RESPONSE, Epilogue, resolve_range
+from cnncli.pipeline import core_count
 
 Array = npt.NDArray[Any]
 
@@ -98,69 +99,65 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     epilogue = Epilogue.of(kind, resolve_range(range, kernel)[0], kernel.divisor(scale), bias)
     layout = Layout.of(pixels, kernel.shape, (border, stride, dilation))
     kernel = kernel.rotated if op == "convolve" else kernel
-    return _slide(kernel, layout, epilogue, threads, out)
+    work = choose(kernel, layout, epilogue)
+    if epilogue.mode == "minmax":
+        work = choose(kernel, layout, _stretched(epilogue, work, layout, threads))
+    return _slide(work, layout, threads, out)
 
 
 def _slide(
-    kernel: Kernel, layout: Layout, epilogue: Epilogue, threads: int | None = None, out: Any = None
+    work: Choice,
+    layout: Layout,
+    threads: int | None = None,
+    out: Array | None = None,
+    look: Callable[[Array], None] | None = None,
 ) -> tuple[Array, Algorithm]:
-    """Slide a kernel over an image, and do with the responses what the epilogue says."""
-    work = choose(kernel, layout, epilogue)
-    if epilogue.mode == "minmax":
-        epilogue = epilogue.stretched(*_extremes(work, layout, threads))
-        epilogue = epilogue.times(Fraction(1, work.divisor))
-        work = choose(kernel, layout, epilogue)
-    out = _output(out, layout, work.dtype)
-    pixels = out.reshape(*out.shape[:2], -1)
-
-    def write(finished: Array, y: int, x: int) -> None:
-        area = pixels[y : y + finished.shape[0], x : x + finished.shape[1]]
-        np.copyto(area, finished, "unsafe")
-
-    used = _each_band(work, layout, threads, write)
-    return out, work.plan._replace(threads=used)
-
-
-def _each_band(
-    work: Choice, layout: Layout, threads: int | None, take: Callable[[Array, int, int], None]
-) -> int:
     """Pad each band, sum the products, make pixels of the sums: here a pixel is computed.
 
-    `take` gets the pixels of a band, not yet of their type, and their place in the output. Returns
-    the number of threads: as many as pay.
+    On as many threads as pay. What finds extremes may `look` at each band, and no output is made.
     """
+    out = _output(out, layout, work.dtype) if look is None else np.empty((0, 0, layout.channels))
+    pixels = out.reshape(*out.shape[:2], layout.channels)
     (sy, sx), (rows, columns), c = layout.stride, layout.full, layout.channels
-    used = min(threads or processors(), max(1, int(rows * columns * c * work.cost / _ALONE)))
+    used = min(threads or core_count(), max(1, int(rows * columns * c * work.cost / _ALONE)))
     samples = _BAND * 2 // (work.padded.itemsize * len(work.correlate))
     bands = layout.cut(samples, used, work.tile)
     used = min(used, len(bands))
 
-    def do(some: Iterable[Band], scratch: Scratch) -> None:
-        for band in some:
-            scratch.reset()
-            shape = band.tall, band.wide * c
-            padded = layout.pad(band, work.padded, scratch)
-            sums: list[Array] = []
-            for correlate in work.correlate:
-                sums += [correlate(padded, scratch, shape)]
-            finished = band.view(work.finish(sums, scratch), padded.shape[1], c)
-            take(finished[::sy, ::sx], band.y // sy, band.x // sx)
+    def do(some: Iterable[Band]) -> None:
+        with Scratch.lent() as scratch:
+            for band in some:
+                scratch.reset()
+                padded = layout.pad(band, work.padded, scratch)
+                shape = band.tall, band.wide * c
+                sums: list[Array] = []
+                for correlate in work.correlate:
+                    sums += [correlate(padded, scratch, shape)]
+                finished = band.view(work.finish(sums, scratch), padded.shape[1], c)[::sy, ::sx]
+                if look is None:
+                    y, x = band.y // sy, band.x // sx
+                    area = pixels[y : y + finished.shape[0], x : x + finished.shape[1]]
+                    np.copyto(area, finished, "unsafe")
+                else:
+                    look(finished)
 
-    on_threads(do, bands, used)
-    return used
+    with shared(do, bands, used) as left:
+        do(left)
+    return out, work.plan._replace(threads=used)
 
 
-def _extremes(work: Choice, layout: Layout, threads: int | None) -> tuple[Any, Any]:
-    """Return the smallest and the largest response, NaN aside."""
+def _stretched(epilogue: Epilogue, work: Choice, layout: Layout, threads: int | None) -> Epilogue:
+    """Return the epilogue that maps the smallest response to black and the largest to white."""
     ends: list[tuple[Any, Any]] = []
 
-    def take(finished: Array, y: int, x: int) -> None:  # noqa: ARG001 (a place changes no extreme)
-        low, high = np.fmin.reduce(finished, axis=None), np.fmax.reduce(finished, axis=None)
+    def look(sums: Array) -> None:
+        low, high = np.fmin.reduce(sums, axis=None), np.fmax.reduce(sums, axis=None)
         ends.append((low.item(), high.item()))
 
-    _each_band(work, layout, threads, take)
+    _slide(work, layout, threads, look=look)
     lows, highs = zip(*ends, strict=True)
-    return np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
+    low, high = np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
+    return epilogue.stretched(low, high).times(Fraction(1, work.divisor))
 
 
 def _output(out: Array | None, layout: Layout, dtype: np.dtype[Any]) -> Array:
@@ -218,7 +215,7 @@ def correlate2d(
     """
     pixels, kernel = as_image(image), Kernel.of(kernel)
     layout = Layout.of(pixels, kernel.shape, (border, stride, dilation))
-    return _slide(kernel, layout, RESPONSE)[0]
+    return _slide(choose(kernel, layout, RESPONSE), layout)[0]
 
 
 def convolve2d(image: npt.ArrayLike, kernel: npt.ArrayLike | Kernel, **windows: Any) -> Array:

@@ -1,5 +1,6 @@
 """What a kernel is made of: whole numbers over a denominator, products of a column and a row."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
 from math import comb, isqrt, lcm
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Groups = list[tuple[Any, list[tuple[int, int, int]]]]
 
 _LARGEST_DENOMINATOR = 10**6
 
@@ -113,17 +115,29 @@ class Pass(NamedTuple):
     kind: str
     size: int
     down: bool
-    groups: list[tuple[Any, list[tuple[int, int, int]]]]
+    groups: Groups
 
-    @property
-    def calls(self) -> int:
-        """How many calls a band takes."""
-        if self.kind == "box":
-            return _count_box(self.size)
-        if self.kind == "binomial":
-            return self.size - 1
-        taps = sum(len(members) for _, members in self.groups)
-        return int(max(taps - 1 + sum(weight != 1 for weight, _ in self.groups), 0))
+
+def count_calls(passes: Iterable[Pass]) -> int:
+    """Return how many calls the sums of a band take.
+
+    >>> count_calls([as_pass(np.ones((1, 15)))])
+    5
+    """
+    calls = 0
+    for each in passes:
+        sizes = [each.size] if each.kind == "box" else []
+        while sizes:  # a box of 15 is three boxes of 3 in a box of 5; a prime is one more than 4
+            k = sizes.pop()
+            factor = smallest_factor(k)
+            sizes += [factor, k // factor] if factor < k else [k - 1] if k > 1 else []
+            calls += factor == k > 1
+        if each.kind == "binomial":
+            calls += each.size - 1
+        if each.kind == "taps":
+            taps = sum([len(members) for _, members in each.groups])
+            calls += max(taps - 1 + sum([weight != 1 for weight, _ in each.groups]), 0)
+    return calls
 
 
 def as_pass(weights: Array) -> Pass:
@@ -147,15 +161,6 @@ def as_pass(weights: Array) -> Pass:
         members.sort(key=lambda member: -member[2])
     ordered = sorted(groups.items(), key=lambda item: (-item[1][0][2], -len(item[1])))
     return Pass(kind, k, weights.shape[0] > 1, ordered)
-
-
-def _count_box(k: int) -> int:
-    calls = 0
-    while k > 1:
-        factor = smallest_factor(k)
-        calls += 1 if factor in (2, k) else _count_box(factor)
-        k = k - 1 if factor == k and k > 2 else k // factor
-    return calls
 
 
 def smallest_factor(k: int) -> int:

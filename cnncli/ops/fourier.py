@@ -4,7 +4,7 @@ Overlap-save: a tile is loaded with its halo, multiplied in the frequency domain
 the cyclic result that did not wrap around is kept.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import log2
 from typing import Any
 
@@ -114,7 +114,7 @@ def _work(outputs: int, halo: int, n: int) -> float:
 def _best_length(outputs: int, halo: int) -> int:
     """Return the transform length with the least work."""
     fitting = [n for n in _LENGTHS if n > halo] or [1 << (2 * halo).bit_length()]
-    return min((_work(outputs, halo, n), n) for n in fitting)[1]
+    return min(fitting, key=partial(_work, outputs, halo))
 
 
 @lru_cache(maxsize=256)

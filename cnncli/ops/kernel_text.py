@@ -49,25 +49,6 @@ def parse_kernel(text: str) -> Array:
     return kernel_of_words(rows)
 
 
-def parse_signal(text: str) -> Array:
-    """Read one row of numbers, such as ``"1,0,2,3,1,0,1"``, as an array ``(N,)``.
-
-    Raises
-    ------
-    KernelError
-        If there are several rows or :func:`parse_kernel` cannot read it.
-    """
-    try:
-        matrix = parse_kernel(text)
-    except KernelError as error:
-        what = str(error).partition("; ")[0].replace("kernel", "signal")
-        raise KernelError(f"{what}; write one row, as 1,0,2,3,1,0,1") from None
-    if matrix.shape[0] != 1:
-        raise KernelError(f"signal has {matrix.shape[0]} rows; give one row, as 1,0,2,3,1,0,1")
-    row: Array = matrix[0]
-    return row
-
-
 _PLAIN_NUMBER = re.compile(
     r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?(/\d+(\.\d*)?)?", re.IGNORECASE
 )

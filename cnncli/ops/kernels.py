@@ -19,7 +19,6 @@ import numpy.typing as npt
 from cnncli.errors import KernelError
 from cnncli.ops import factors
 from cnncli.ops.dtypes import as_kernel
-from cnncli.ops.kernel_text import parse_kernel
 
 Array = npt.NDArray[Any]
 
@@ -153,11 +152,6 @@ class Kernel:
         return (factors.as_pass(self.weights),)
 
     @cached_property
-    def calls(self) -> int:
-        """How many calls sum the products of a band tap by tap."""
-        return sum(each.calls for each in self.passes)
-
-    @cached_property
     def terms(self) -> list[tuple[Array, Array]] | None:
         """At most four (column, row) pairs whose products add up to the kernel, or None."""
         return factors.sum_of_products(self.weights, most=4)
@@ -224,7 +218,9 @@ def add_kernel(
     KernelError
         If a number is not whole.
     """
-    weights = parse_kernel(rows) if isinstance(rows, str) else as_kernel(rows)
+    if isinstance(rows, str):
+        rows = np.array([row.split() for row in rows.strip("; ").split(";")], np.float64)
+    weights = as_kernel(rows)
     if not np.array_equal(weights, np.rint(weights)):
         raise KernelError(f"{name} has fractions; write whole numbers, and a scale that divides")
     _NAMED[name] = Kernel(weights.astype(np.int64), scale, name, source, purpose)
@@ -236,9 +232,8 @@ def _turn(kernel: Kernel, name: str, purpose: str) -> Kernel:
 
 
 def _combine(name: str, kernels: Sequence[Kernel], combine: str, purpose: str) -> None:
-    first, *others = kernels
-    how: dict[str, Any] = {"partners": tuple(others), "combine": combine}
-    _NAMED[name] = replace(first, name=name, purpose=purpose, **how)
+    how = {"name": name, "purpose": purpose, "partners": tuple(kernels[1:]), "combine": combine}
+    _NAMED[name] = replace(kernels[0], **how)  # type: ignore[arg-type]
 
 
 # A kernel, or a filter of several, is one statement below: its name, rows, scale, source and

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.ops.bands import Scratch, on_threads, processors
+from cnncli.ops.bands import Scratch, shared
 from cnncli.ops.borders import Pair, output_size, parse_pair
 from cnncli.ops.dtypes import (
     as_image,
@@ -22,6 +22,7 @@ from cnncli.ops.dtypes import (
 )
 from cnncli.ops.pixels import to_pixels
 from cnncli.ops.taps import box_sums
+from cnncli.pipeline import core_count
 
 Array = npt.NDArray[Any]
 POOL_MODES = ("max", "avg", "min", "median", "l2", "sum")
@@ -223,20 +224,22 @@ def _pool(
     rows, pixels = np.ascontiguousarray(image).reshape(len(image), -1), out.reshape(*size, -1)
     pooling = _Pooling(rows, pixels.shape[2], down, across, mode, sums, natural)
 
-    def do(some: Iterable[Run], scratch: Scratch) -> None:
-        for band in some:
-            scratch.reset()
-            target = pixels[band.first : band.stop]
-            flat = _reduce_rows(pooling, band, scratch)
-            kept = scratch.empty(target.shape, sums)
-            _reduce_columns(pooling, flat, kept, scratch)
-            for run in across.runs():
-                part = np.s_[:, run.first : run.stop]
-                _finish(pooling, kept[part], band.length * run.length, target[part])
+    def do(some: Iterable[Run]) -> None:
+        with Scratch.lent() as scratch:
+            for band in some:
+                scratch.reset()
+                target = pixels[band.first : band.stop]
+                flat = _reduce_rows(pooling, band, scratch)
+                kept = scratch.empty(target.shape, sums)
+                _reduce_columns(pooling, flat, kept, scratch)
+                for run in across.runs():
+                    part = np.s_[:, run.first : run.stop]
+                    _finish(pooling, kept[part], band.length * run.length, target[part])
 
-    used = min(threads or processors(), max(1, image.size // _ALONE))
+    used = min(threads or core_count(), max(1, image.size // _ALONE))
     bands = _cut(down, across.line * pixels.shape[2] * sums.itemsize, used)
-    on_threads(do, bands, min(used, len(bands)))
+    with shared(do, bands, min(used, len(bands))) as left:
+        do(left)
     return out
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.ops.bands import Scratch, in_type
-from cnncli.ops.factors import Pass, smallest_factor
+from cnncli.ops.factors import Groups, smallest_factor
 from cnncli.ops.kernels import Kernel
 
 Array = npt.NDArray[Any]
@@ -46,29 +46,33 @@ def correlate_taps(
     steps
         Rows and samples between taps.
     """
-    flat, line = padded.reshape(-1), padded.shape[1]
-    n = (shape[0] - 1) * line + shape[1]
+    sums, line = padded.reshape(-1), padded.shape[1]
     down, right = steps[0] * line, steps[1]
-    if len(kernel.passes) == 1:
-        return _sums(flat, n, (down, right), kernel.passes[0], scratch)
-    column, row = kernel.passes
-    middle = _sums(flat, n + (row.size - 1) * right, (down, right), column, scratch)
-    return _sums(middle, n, (down, right), row, scratch)
+    final = (shape[0] - 1) * line + shape[1]
+    row = kernel.passes[-1]
+    for each in kernel.passes:
+        n = final if each is row else final + (row.size - 1) * right
+        step = down if each.down else right
+        if each.kind == "box":
+            sums = box_sums(sums, n, step, each.size, scratch)
+        elif each.kind == "binomial":
+            sums = _pairs(sums, n, step, each.size, scratch)
+        else:
+            sums = _weighted(sums, n, (down, right), each.groups, scratch)
+    return sums
 
 
-def _sums(source: Array, n: int, steps: tuple[int, int], each: Pass, scratch: Scratch) -> Array:
+def _weighted(
+    source: Array, n: int, steps: tuple[int, int], groups: Groups, scratch: Scratch
+) -> Array:
     """Return `n` weighted sums, or a slice of the source where that is the sum.
 
     Taps of equal absolute weight are added and subtracted first and multiplied once.
     """
     down, right = steps
-    if each.kind == "box":
-        return box_sums(source, n, down if each.down else right, each.size, scratch)
-    if each.kind == "binomial":
-        return _pairs(source, n, down if each.down else right, each.size, scratch)
     total = scratch.empty(n, source.dtype)
     so_far: Array | None = None
-    for weight, members in each.groups:
+    for weight, members in groups:
         taps = [(source[i * down + j * right :][:n], sign) for i, j, sign in members]
         if so_far is None:
             so_far = _group_sum(taps, taps[0][1] * weight, total)
@@ -107,9 +111,11 @@ def box_sums(source: Array, n: int, step: int, k: int, scratch: Scratch) -> Arra
 
     A prime number takes one sum more than the number before it: 3 as 2 + 1, 5 as 2 x 2 + 1.
     """
-    if k < 3:
-        out = scratch.empty(n, source.dtype) if k == 2 else source[:n]
-        return np.add(source[:n], source[step : step + n], out=out) if k == 2 else out
+    if k == 1:
+        return source[:n]
+    if k < 4:
+        pairs = np.add(source[:n], source[step:][:n], out=scratch.empty(n, source.dtype))
+        return pairs if k == 2 else np.add(pairs, source[2 * step :][:n], out=pairs)
     factor = smallest_factor(k)
     if factor < k:
         parts = box_sums(source, n + (k - factor) * step, step, factor, scratch)

@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from cnncli.checkpoint import Checkpoint
 from cnncli.images import read_picture, to_uint8_grey
 from cnncli.images.data_uri import data_uri
+from cnncli.inference import predict
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import doubt_of, load_engine, temperature_of
 from cnncli.inference.predict import UNFAMILIAR
 from cnncli.interpret.feature_maps import Stage, activations
 from cnncli.ops import get_filter
-from cnncli.preprocess import to_network_input
+from cnncli.preprocess import digit, ink, lines, locate, normalise, stroke, to_network_input
 from cnncli.preprocess.resize import resize_and_crop
 from cnncli.resources import sample_image
 from cnncli.show.inline import script_hash, script_json
 from cnncli.show.summary import card_lines
 
 SCRIPTS = (
-    "dom.js", "network.js", "colours.js", "pixels.js", "picture.js", "digit.js",
+    "dom.js", "network.js", "colours.js", "pixels.js", "picture.js", "digit.js", "find.js",
     "pad.js", "maps.js", "explain.js", "kernel.js", "stored.js", "page.js", "start.js",
 )  # fmt: skip
 KINDS = {"conv": "convolve", "relu": "rectify", "pool": "pool", "fc": "connect"}
@@ -93,11 +94,26 @@ def stored_page(checkpoint: Checkpoint, about: str, samples: Sequence[tuple[str,
 _LIVE = (
     "The network is the same: every map and every probability equals cnncli's to 0.00001. Weights "
     "are stored as float16 and a byte of what that rounds off.",
+    "In a picture the digit is found and normalised by the same steps, with the same constants.",
+    "Of a drawing the ink is known: no background has to be told from it.",
+    "The browser decodes pictures: JPEG may differ by a level, 16-bit pictures are read at 8 bits.",
+    "One digit is read; cnncli predict --digits reads numbers.",
 )
 _STORED = (
     "This network is too large for a page: the maps of these pictures were computed beforehand "
     "by cnncli, and are stored in 255 levels a layer, the strongest maps of each.",
 )
+
+
+def _reading() -> dict[str, Any]:
+    """Return the constants of the search for a digit: the page's own search goes by them."""
+    modules = (ink, lines, locate, normalise, stroke, digit, predict)
+    return {
+        name: value
+        for module in modules
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, int | float | tuple | dict)
+    }
 
 
 def _common(checkpoint: Checkpoint, about: str) -> dict[str, Any]:
@@ -114,6 +130,7 @@ def _common(checkpoint: Checkpoint, about: str) -> dict[str, Any]:
         "warning": UNFAMILIAR,
         "kernels": [_kernel(name) for name in KERNELS],
         "scene": _scene(),
+        "reading": _reading(),
     }
 
 

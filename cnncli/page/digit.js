@@ -1,14 +1,21 @@
-// From a drawing to what the network was trained on: white on black, the longer side 20 of 28
+// From a drawing, or what was found in a picture, to what the network was trained on: white on black, the longer side 20 of 28
 // pixels, strokes 2 to 4 pixels wide, the centre of mass in the middle. cnncli's preprocess/.
 
-const BOX_PART = 20 / 28; // of the picture: what the digit's longer side fills
-const THINNEST = 2, THICKEST = 4; // pixels of a stroke, of MNIST's own
-const FINE = 64; // longer side of the digit, in pixels, while it is worked on
-const LONGEST = 128; // pixels of the grid on which it is searched
-const NEAR = [0.4, 0.15]; // down and across: how close a detached part is, of the longer side
-const SMALLEST_PART = 0.12, LONGEST_WHOLE = 1.7; // of the digit's longer side
+// The constants of cnncli's own search: what is tuned there is tuned here.
+const {
+  DARKEST, COARSE, WINDOW, FAINTEST, STRIPS, MISSING, STEEPEST, SOFT, LONGEST, LEVELS, NEAR,
+  SMALLEST_PART, LONGEST_WHOLE, FEATURES, SAME, MOST, MARGIN, ALIKE, HIGH, SPECK, HUGGING,
+  FAR_FROM_NOISE, FINE, BOX_PART, INK_FROM, INK_FULL, THINNEST, THICKEST, WORKING_SIDE, PALEST, CLEAR_OF_NOISE, ROOM, CONFIDENT, STRANGE,
+} = data.reading;
 
-const round = (value) => Math.floor(value + 0.5);
+const clip = (value, low, high) => Math.max(low, Math.min(high, value));
+
+// To the nearest whole number, and from the middle to the even one, as Python's round.
+function round(value) {
+  const nearest = Math.round(value);
+  return Math.abs(value % 1) === 0.5 && nearest % 2 ? nearest - 1 : nearest;
+}
+
 const sideOf = ({ top, left, bottom, right }) => Math.max(bottom - top, right - left);
 
 function hull(objects) {
@@ -36,10 +43,11 @@ function readDrawing(sheet, size) {
   const own = objects.map((object) => object === digit || isPart(object, digit));
   const others = objects.filter((object, i) => !own[i] && sideOf(object) > 0.5 * sideOf(digit)).length;
   const box = hull(objects.filter((_, i) => own[i]));
-  const mask = maskOf(labels, own, grid);
-  const warnings = [];
-  if (others) warnings.push(`several objects: ${others + 1} of about one size; one of them was read`);
-  return { pixels: place(cutOut(sheet, changeWidth(mask, 2), box), size), warnings };
+  const near = changeWidth(maskOf(labels, own, grid), 2);
+  const { within, height, width } = cutOf(box, near);
+  const fine = resize(sheet, height, width, scaledBox(within, near, sheet));
+  const coverage = kept(fine, resize(near, height, width, within));
+  return { pixels: place(coverage, size), warnings: others ? [severalText(others)] : [] };
 }
 
 // 1 where the digit's own objects are.
@@ -49,23 +57,32 @@ function maskOf(labels, own, { height, width }) {
   return mask;
 }
 
+const severalText = (others) => `several objects: ${others + 1} of about one size; one of them was read`;
 const BLANK = "blank: no stroke stands out from the background";
 
-// The digit alone, its longer side FINE pixels; `near` is 1 where it is.
-function cutOut(sheet, near, box) {
+// The part of the search grid that a digit is cut out of, and the size to which it is brought.
+function cutOf(box, grid) {
   const longest = sideOf(box), margin = 0.08 * longest + 1.5, scale = FINE / longest;
   const within = [
     Math.max(box.top - margin, 0), Math.max(box.left - margin, 0),
-    Math.min(box.bottom + margin, near.height), Math.min(box.right + margin, near.width),
+    Math.min(box.bottom + margin, grid.height), Math.min(box.right + margin, grid.width),
   ];
-  const height = Math.max(round((within[2] - within[0]) * scale), 1);
-  const width = Math.max(round((within[3] - within[1]) * scale), 1);
-  const fine = resize(sheet, height, width, within.map((side) => side * sheet.width / near.width));
-  const kept = resize(near, height, width, within);
+  const [height, width] = [within[2] - within[0], within[3] - within[1]].map((side) => Math.max(round(side * scale), 1));
+  return { within, height, width };
+}
+
+// The same part of a picture of another size.
+function scaledBox([top, left, bottom, right], from, to) {
+  const rows = to.height / from.height, columns = to.width / from.width;
+  return [top * rows, left * columns, bottom * rows, right * columns];
+}
+
+// Coverage where the digit is, with room around it.
+function kept({ height, width, values }, near) {
   const padded = plane(height + 4, width + 4);
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
-      padded.values[(y + 2) * padded.width + x + 2] = fine.values[i] * Math.min(kept.values[i], 1);
+      padded.values[(y + 2) * padded.width + x + 2] = values[i] * Math.min(near.values[i], 1);
     }
   }
   return padded;
@@ -76,7 +93,7 @@ function place(coverage, size) {
   const longest = BOX_PART * size;
   let fitted = fit(coverage, longest);
   const found = strokeWidth(fitted) / longest * 20;
-  const change = Math.max(THINNEST, Math.min(THICKEST, found)) - found;
+  const change = clip(found, THINNEST, THICKEST) - found;
   if (Math.abs(change) > 0.05) {
     fitted = fit(changeWidth(coverage, change * sideOf(inkBox(coverage)) / 20), longest);
   }
@@ -99,9 +116,9 @@ function inkBox({ height, width, values }) {
 
 function fit(coverage, longest) {
   const box = inkBox(coverage), scale = longest / sideOf(box);
-  const [height, width] = [box.bottom - box.top, box.right - box.left].map((side) => Math.max(Math.round(side * scale), 1));
+  const [height, width] = [box.bottom - box.top, box.right - box.left].map((side) => Math.max(round(side * scale), 1));
   const fitted = resize(coverage, height, width, [box.top, box.left, box.bottom, box.right]);
-  return plane(height, width, fitted.values.map((value) => Math.max(0, Math.min(1, value))));
+  return plane(height, width, fitted.values.map((value) => clip(value, 0, 1)));
 }
 
 function centred({ height, width, values }, size) {
@@ -114,16 +131,10 @@ function centred({ height, width, values }, size) {
     most = Math.max(most, values[i]);
   }
   if (!total) return pixels;
-  const offset = (mass, length) => Math.max(0, Math.min(size - length, round(size / 2 - mass / total)));
+  const offset = (mass, length) => clip(Math.floor(size / 2 - mass / total + 0.5), 0, size - length);
   const top = offset(down, height), left = offset(across, width);
   for (let i = 0; i < values.length; i++) {
-    pixels[(top + Math.floor(i / width)) * size + left + i % width] = round(values[i] / most * 255);
+    pixels[(top + Math.floor(i / width)) * size + left + i % width] = Math.floor(values[i] / most * 255 + 0.5);
   }
   return pixels;
-}
-
-function readPicture(picture, size) {
-  const [grey] = toChannels(picture.planes, 1);
-  const at = resize(grey, 280, 280);
-  return readDrawing(plane(280, 280, at.values.map((value) => 1 - value / 255)), size);
 }

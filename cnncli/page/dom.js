@@ -14,6 +14,8 @@ function find(id) {
   return document.getElementById(id);
 }
 
+const data = JSON.parse(find("data").textContent);
+
 function button(text, action, properties = {}) {
   const made = element("button", { type: "button", textContent: text, ...properties });
   made.addEventListener("click", action);

@@ -130,15 +130,16 @@ function runNetwork(layers, input) {
 }
 
 // How unlike the training pictures this one is, from 0 to 1; null where the weights cannot tell.
-// The lead of the best class that is missing, and how far the hidden layer is from where that
-// class's pictures put it; cnncli's inference/doubt.py.
+// How little the best class stands out, and how far the hidden layer is from where that class's
+// pictures put it; cnncli's inference/doubt.py.
 function oodScore(ood, stages) {
   if (!ood) return null;
   const [hidden, logits] = stages.slice(-3, -1).map(({ values }) => Array.from(values));
-  const [first, second] = logits.toSorted((a, b) => b - a);
-  const means = ood.means[logits.indexOf(first)];
+  const best = Math.max(...logits);
+  const mean = logits.reduce((sum, value) => sum + value, 0) / logits.length;
+  const means = ood.means[logits.indexOf(best)];
   const distance = hidden.reduce((sum, value, i) => sum + (value - means[i]) ** 2 / ood.variance[i], 0);
-  const signs = [second - first, Math.log(distance + 1e-9)];
-  const score = signs.reduce((sum, sign, i) => sum + (sign - ood.centre[i]) / ood.spread[i], 0) / 2;
+  const signs = [mean - best, Math.log(distance + 1e-9)];
+  const score = signs.reduce((sum, sign, i) => sum + (sign - ood.signs_mean[i]) / ood.signs_std[i], 0) / 2;
   return 1 / (1 + Math.exp(Math.max(-50, Math.min(50, ood.limit - score))));
 }

@@ -1,6 +1,5 @@
 // The page itself: what is drawn becomes a picture, the picture becomes maps, the maps an answer.
 
-const data = JSON.parse(find("data").textContent);
 const [CHANNELS, HEIGHT, WIDTH] = data.size;
 const layers = loadLayers(data.layers ?? []);
 const shown = { stages: [], pixels: null, chosen: null, part: null, windows: [], spot: { map: 0, y: 0.5, x: 0.5 } };

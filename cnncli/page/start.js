@@ -40,10 +40,12 @@ find("pad").addEventListener("cursor", ({ detail: { at: [x, y], down } }) => {
 
 async function readFile(blob) {
   const warnings = [];
+  performance.mark("picture");
   try {
     const picture = await decode(blob);
     const read = data.kind === "digit" ? readPicture(picture, HEIGHT) : { pixels: coverSize(picture, HEIGHT, WIDTH), warnings };
     showPixels(read.pixels, read.warnings);
+    performance.measure("picture", "picture");
   } catch {
     find("warnings").replaceChildren(element("li", { textContent: "this is no picture that the browser can read" }));
   }

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.config import Preprocessing
+from cnncli.config import DIGIT_PIXELS, Preprocessing
 from cnncli.errors import ShapeError
 from cnncli.images import Picture
 from cnncli.preprocess.colours import to_channels, to_colours
@@ -13,6 +13,21 @@ from cnncli.preprocess.digit import read_digit
 from cnncli.preprocess.number import Number, read_number
 from cnncli.preprocess.prepared import Prepared
 from cnncli.preprocess.resize import resize_and_crop
+
+
+def pixels_needed(preprocessing: Preprocessing, how: str = "auto") -> int | None:
+    """Return how many pixels of a picture's shorter side are enough to prepare it, None: all.
+
+    Parameters
+    ----------
+    preprocessing, how
+        As of :func:`prepare`.
+    """
+    kind = preprocessing.kind if how == "auto" else how
+    if kind == "digit":
+        return DIGIT_PIXELS
+    # Twice as many as are shown: what is left to scale is still scaled with antialiasing.
+    return 2 * max(preprocessing.height, preprocessing.width) if kind == "resize" else None
 
 
 def prepare(picture: Picture, preprocessing: Preprocessing, how: str = "auto") -> Prepared:
@@ -51,7 +66,7 @@ def prepare_all(
     height, width = preprocessing.height, preprocessing.width
     if kind == "digit":
         found = read_digit(colours, height, width)
-        return [_with_channels(one, preprocessing.channels) for one in found]
+        return [_finished(one, preprocessing.channels, picture.scale) for one in found]
     plain = to_channels(colours, preprocessing.channels)
     if kind == "resize":
         return [Prepared(resize_and_crop(plain, height, width))]
@@ -75,11 +90,9 @@ def prepare_number(picture: Picture, preprocessing: Preprocessing) -> Number:
         Size and channels of the results.
     """
     number = read_number(to_colours(picture), preprocessing.height, preprocessing.width)
-    if preprocessing.channels == 1:
-        return number
     objects = [
         {
-            ends: tuple(_with_channels(one, preprocessing.channels) for one in found)
+            ends: tuple(_finished(one, preprocessing.channels, picture.scale) for one in found)
             for ends, found in pieces.items()
         }
         for pieces in number.objects
@@ -87,8 +100,12 @@ def prepare_number(picture: Picture, preprocessing: Preprocessing) -> Number:
     return replace(number, objects=objects)
 
 
-def _with_channels(found: Prepared, channels: int) -> Prepared:
-    return replace(found, pixels=to_channels(found.pixels, channels))
+def _finished(found: Prepared, channels: int, scale: int) -> Prepared:
+    """Return a digit with the network's channels, its box in pixels of the file."""
+    box = found.box
+    if box is not None:
+        box = box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale
+    return replace(found, pixels=to_channels(found.pixels, channels), box=box)
 
 
 def to_network_input(

@@ -30,4 +30,7 @@ def resize_and_crop(colours: NDArray[np.uint8], height: int, width: int) -> NDAr
     scale = max(height / full_height, width / full_width)  # output pixels for an input pixel
     part_rows, part_columns = min(height / scale, full_height), min(width / scale, full_width)
     top, left = (full_height - part_rows) / 2, (full_width - part_columns) / 2
-    return resize(colours, (height, width), (top, left, top + part_rows, left + part_columns))
+    # One axis after the other: which one Pillow takes first depends on its version, and an exported
+    # network has to round in between as this does.
+    wide = resize(colours, (full_height, width), (0, left, full_height, left + part_columns))
+    return resize(wide, (height, width), (top, 0, top + part_rows, width))

@@ -26,7 +26,7 @@ _KITTY_ANSWER = "\x1b_Gi=31;OK\x1b\\"
 
 
 @dataclass(frozen=True)
-class Answer:
+class TerminalAnswer:
     """What a terminal draws pictures with.
 
     Parameters
@@ -42,7 +42,7 @@ class Answer:
 
 
 @cache
-def terminal_answer() -> Answer | None:
+def terminal_answer() -> TerminalAnswer | None:
     """Ask the terminal once; None where it cannot be asked or draws no pictures."""
     streams = _one_terminal()
     if streams is None:
@@ -55,9 +55,9 @@ def terminal_answer() -> Answer | None:
     if cell is None or min(cell) < _LEAST_CELL:
         return None
     if _KITTY_ANSWER in reply:
-        return Answer("kitty", cell)
+        return TerminalAnswer("kitty", cell)
     device = _DEVICE_ANSWER.search(reply)
-    return Answer("sixel", cell) if device and _SIXEL in device[1].split(";")[1:] else None
+    return TerminalAnswer("sixel", cell) if device and _SIXEL in device[1].split(";")[1:] else None
 
 
 def _one_terminal() -> tuple[int, int] | None:

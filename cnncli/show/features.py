@@ -1,11 +1,12 @@
 """Feature maps as one labelled picture, and as strips in the terminal."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.interpret.feature_maps import Stage
 from cnncli.show.colours import diverging, greys, largest
 from cnncli.show.scale import fit
 from cnncli.show.sheet import FAINT, Pixels, below, beside, framed, grid, spread, words
@@ -27,30 +28,6 @@ _UNIT = 22  # pixels of one number of a fully connected layer
 _UNITS = 64  # of them in a row
 _TERMINAL_CELL = 16  # characters of a map's width in the terminal
 _MOST_OUTPUTS = 32  # of one row of named outputs; more are drawn as plain units
-
-
-class Stage(Protocol):
-    """What is drawn of one step: see :class:`cnncli.interpret.feature_maps.Stage`."""
-
-    @property
-    def name(self) -> str:
-        """Short name."""
-
-    @property
-    def step(self) -> str:
-        """What the step does, in words."""
-
-    @property
-    def values(self) -> Array:
-        """Maps ``(C, H, W)`` or a vector ``(N,)``."""
-
-    @property
-    def signed(self) -> bool:
-        """Whether negative numbers can occur."""
-
-    @property
-    def kernels(self) -> Array | None:
-        """Kernels ``(C out, C in, kh, kw)`` of a convolution."""
 
 
 def feature_sheet(

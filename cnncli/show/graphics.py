@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cnncli.show.asking import Answer, terminal_answer
+from cnncli.show.asking import TerminalAnswer, terminal_answer
 from cnncli.show.scale import rgb, stretch
 
 _PACKAGE = "textual_image"
@@ -40,7 +40,7 @@ class Graphics:
         The class of textual-image that speaks its protocol.
     """
 
-    answer: Answer
+    answer: TerminalAnswer
     image: Any
 
 

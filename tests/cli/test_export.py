@@ -12,7 +12,7 @@ from PIL import Image
 from cnncli.checkpoint import read_checkpoint
 from cnncli.commands import export as command
 from cnncli.config import ModelConfig
-from cnncli.inference import load_engine
+from cnncli.inference.engine import load_engine
 from cnncli.nn import export as exporter
 from cnncli.nn.export import cover
 from cnncli.preprocess import to_network_input
@@ -68,6 +68,33 @@ def test_the_file_says_what_it_is(digits_onnx: Path) -> None:
     assert str(Path(__file__).parents[2]).encode() not in digits_onnx.read_bytes()
     size = model.graph.input[0].type.tensor_type.shape.dim
     assert [each.dim_param or each.dim_value for each in size] == ["N", 28, 28, 1]
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("deep", "mobilenet_v3_small")]
+
+
+@pytest.mark.parametrize("name", ["simple", *SLOW])
+def test_photographs_of_any_size_are_scaled_inside(
+    name: str, cli: CliRunner, tmp_path: Path
+) -> None:
+    """Against Pillow's own scaling, each axis by itself."""
+    weights = random_checkpoint(tmp_path / "w.safetensors", ModelConfig(name, 3, 40, 40, 4))
+    done = cli("export", "-w", weights, "-o", "m.onnx", "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["largest_gap"] <= 1e-4
+    assert "any height, any width" in record["input"]
+    random = np.random.default_rng(1)
+    for height, width in ((40, 40), (61, 90), (131, 57), (17, 23)):
+        picture = random.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        step = min(height / 40, width / 40)
+        top, left = (height - 40 * step) / 2, (width - 40 * step) / 2
+        wide = Image.fromarray(picture).resize(
+            (40, height), Image.Resampling.BILINEAR, (left, 0, width - left, height)
+        )
+        seen = wide.resize((40, 40), Image.Resampling.BILINEAR, (0, top, 40, height - top))
+        ours = expected(weights, np.asarray(seen)[None])
+        assert np.abs(run_onnx(tmp_path / "m.onnx", picture[None]) - ours).max() < 1e-5
 
 
 def test_scaling_worked_by_hand() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cnncli.checkpoint import read_checkpoint, write_checkpoint
 from cnncli.config import ModelConfig
 from cnncli.images import read_picture
-from cnncli.inference import load_engine
+from cnncli.inference.engine import load_engine
 from cnncli.interpret.feature_maps import activations, convolve_maps
 from cnncli.nn.state_dict import load_network
 from cnncli.ops import correlate2d

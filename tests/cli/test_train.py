@@ -121,7 +121,7 @@ def test_drawn_digits_beside_those_of_a_data_set(cli: CliRunner, tmp_path: Path)
         int(number) for number in re.findall(r"(\d+) (?:digits|other)", card["extra"])
     )
     own = card["training_pictures"] - digits - others
-    assert (digits, others) == (round(0.5 * own), round(0.1 * own))
+    assert (digits, others) == (round(0.4 * own), round(0.08 * own))
     assert own + card["validation_pictures"] in range(199, 203)  # --limit, by class
     assert card["test"]["pictures"] == 359  # of the data set alone
     assert card["drawn"]["pictures"] == 2000

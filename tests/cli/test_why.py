@@ -15,7 +15,7 @@ from cnncli.checkpoint import read_checkpoint
 from cnncli.config import ModelConfig
 from cnncli.errors import DeviceError, UsageError
 from cnncli.images import read_picture
-from cnncli.inference import load_engine
+from cnncli.inference.engine import load_engine
 from cnncli.interpret.hires_cam import hires_cam
 from cnncli.interpret.occlusion import occlusion, patches, strongest_window
 from cnncli.nn.networks import build_network

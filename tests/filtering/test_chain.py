@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.settings import Settings, chain_range
 from cnncli.images import Picture
-from cnncli.ops import Kernel, get_filter, parse_border
+from cnncli.ops import Kernel, get_filter
+from cnncli.ops.borders import parse_border
 
 RNG = np.random.default_rng(3)
 BLUR, EDGE = get_filter("blur"), get_filter("vertical_edge")

@@ -12,8 +12,8 @@ from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.explain import ChannelSum, Explanation, explain_pixel
 from cnncli.filtering.settings import Settings
 from cnncli.images import Picture
-from cnncli.ops import Border, Kernel, get_filter, parse_border
-from cnncli.ops.borders import BORDERS
+from cnncli.ops import Border, Kernel, get_filter
+from cnncli.ops.borders import BORDERS, parse_border
 
 RNG = np.random.default_rng(11)
 GREY = Picture(RNG.integers(0, 256, (9, 11), np.uint8))

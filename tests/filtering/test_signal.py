@@ -6,7 +6,9 @@ import pytest
 from cnncli.errors import ShapeError, UsageError
 from cnncli.filtering.settings import Settings
 from cnncli.filtering.signal import filter_signal
-from cnncli.ops import Kernel, get_filter, parse_border, parse_kernel
+from cnncli.ops import Kernel, get_filter
+from cnncli.ops.borders import parse_border
+from cnncli.ops.kernel_text import parse_kernel
 
 SIGNAL = np.array([1, 0, 2, 3, 1, 0, 1])
 SLOPE = Kernel.of(parse_kernel("1,0,-1"))

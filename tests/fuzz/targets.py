@@ -22,7 +22,8 @@ from cnncli.filtering.settings import Settings
 from cnncli.images import read_picture, write_picture
 from cnncli.kernel_files import kernel_from_bytes
 from cnncli.nn.idx import parse_idx, read_idx
-from cnncli.ops import correlate2d, get_filter, parse_kernel
+from cnncli.ops import correlate2d, get_filter
+from cnncli.ops.kernel_text import parse_kernel
 from cnncli.resources import shipped_weights
 
 MAX_PIXELS = "250000"  # a fuzzer's pictures are small, and its bombs must be refused

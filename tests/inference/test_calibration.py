@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cnncli.inference import calibrate, load_engine, softmax
-from cnncli.inference.calibration import fit_temperature
+from cnncli.inference.calibration import calibrate, fit_temperature
 from cnncli.inference.doubt import Doubt, fit_doubt
+from cnncli.inference.engine import load_engine, softmax
 from tests.inference.test_engines import random_checkpoint
 
 

@@ -13,7 +13,7 @@ from cnncli.checkpoint import Checkpoint, read_checkpoint
 from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import DeviceError, UsageError
 from cnncli.images import read_picture
-from cnncli.inference import load_engine, softmax
+from cnncli.inference.engine import load_engine, softmax
 from cnncli.inference.numpy_engine import NumpyEngine
 from cnncli.preprocess import prepare, to_network_input
 from cnncli.resources import sample_image, shipped_weights

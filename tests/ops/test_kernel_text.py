@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from cnncli.errors import KernelError
+from cnncli.filtering.signal import parse_signal
 from cnncli.kernel_files import kernel_from_bytes
-from cnncli.ops import parse_kernel, parse_signal
+from cnncli.ops.kernel_text import parse_kernel
 
 
 def npy(array):

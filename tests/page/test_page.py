@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnncli.checkpoint import Checkpoint, read_checkpoint
 from cnncli.config import ModelConfig
 from cnncli.images import read_picture
-from cnncli.inference import load_engine
+from cnncli.inference.engine import load_engine
 from cnncli.ops import filter_image
 from cnncli.page.build import pack
 from cnncli.preprocess import prepare, to_network_input
@@ -51,6 +52,12 @@ def bars(page: Any) -> list[float]:
     )
 
 
+def mnist_digits(folder: Path) -> np.ndarray:
+    """Return the first 200 test digits."""
+    with gzip.open(folder / "t10k-images-idx3-ubyte.gz") as file:
+        return np.frombuffer(file.read(16 + 200 * 784), np.uint8)[16:].reshape(200, 28, 28, 1)
+
+
 def test_the_command_writes_one_file(cli: CliRunner, tmp_path: Path) -> None:
     done = cli("page", "-o", "mine.html")
     assert done.returncode == 0, done.stderr
@@ -80,8 +87,7 @@ def test_weights_keep_19_bits() -> None:
 def test_digits_as_arrays_have_the_same_probabilities(
     page_file: Path, open_page: OpenPage, mnist_folder: Path
 ) -> None:
-    with gzip.open(mnist_folder / "t10k-images-idx3-ubyte.gz") as file:
-        pixels = np.frombuffer(file.read(16 + 200 * 784), np.uint8)[16:].reshape(200, 28, 28, 1)
+    pixels = mnist_digits(mnist_folder)
     checkpoint = read_checkpoint(shipped_weights())
     ours, ood = load_engine(checkpoint).answers(to_network_input(pixels, checkpoint.preprocessing))
     page = open_page(page_file)
@@ -99,6 +105,50 @@ def test_a_sample_button_shows_what_predict_says(page_file: Path, open_page: Ope
         page.get_by_label(f"sample {sample.stem}", exact=True).click()
         ours = load_engine(checkpoint).probabilities(batch)[0]
         assert bars(page) == pytest.approx(ours.tolist(), abs=1e-5), sample
+
+
+def drop(page: Any, path: Path) -> None:
+    """Hand the page a picture, and wait until it is read."""
+    page.evaluate("performance.clearMeasures('picture')")
+    page.set_input_files("#file", path)
+    page.evaluate(
+        "new Promise(done => { const look = () => performance.getEntriesByName('picture', "
+        "'measure').length ? done() : setTimeout(look, 10); look(); })"
+    )  # the page's own policy forbids Playwright's wait_for_function, which evaluates text
+
+
+def require_equal(page: Any, paths: list[Path], predicted: str) -> None:
+    for path, line in zip(paths, predicted.splitlines(), strict=True):
+        record = json.loads(line)
+        drop(page, path)
+        shown = bars(page)
+        for guess in record["top"]:
+            assert shown[guess["index"]] == pytest.approx(guess["confidence"], abs=1e-3), path
+        warnings = page.locator("#warnings li").all_inner_texts()
+        assert warnings == record["warnings"], path
+
+
+def test_a_picture_is_read_as_predict_reads_it(
+    page_file: Path, open_page: OpenPage, cli: CliRunner, tmp_path: Path
+) -> None:
+    told = cli("predict", *SAMPLES, "-w", shipped_weights(), "--json", "--top", "10", "-q")
+    page = open_page(page_file)
+    require_equal(page, SAMPLES, told.stdout)
+    (tmp_path / "text.png").write_text("no picture")
+    page.set_input_files("#file", tmp_path / "text.png")
+    page.get_by_text("this is no picture that the browser can read").wait_for()
+
+
+@pytest.mark.slow
+def test_mnist_digits_as_pictures(
+    page_file: Path, open_page: OpenPage, cli: CliRunner, mnist_folder: Path, tmp_path: Path
+) -> None:
+    paths = []
+    for k, pixels in enumerate(mnist_digits(mnist_folder)):
+        paths.append(tmp_path / f"{k:03}.png")
+        Image.fromarray(pixels[:, :, 0]).save(paths[-1])
+    told = cli("predict", *paths, "-w", shipped_weights(), "--json", "--top", "10", "-q")
+    require_equal(open_page(page_file), paths, told.stdout)
 
 
 def test_drawn_digits_are_read(page_file: Path, open_page: OpenPage) -> None:

@@ -19,7 +19,8 @@ from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.pooling import PoolSettings, pool_picture
 from cnncli.filtering.settings import Settings
 from cnncli.images import read_picture, write_picture
-from cnncli.ops import get_filter, parse_border
+from cnncli.ops import get_filter
+from cnncli.ops.borders import parse_border
 from tests.conftest import CliRunner
 from tests.reliability.hostile import damaged, encoded, every_format, ico_with, image_of, png
 

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from cnncli.resources import sample_image
 from cnncli.show import graphics
-from cnncli.show.asking import Answer
+from cnncli.show.asking import TerminalAnswer
 from cnncli.show.picture import show_pictures
 from cnncli.show.scale import stretch
 
@@ -31,6 +31,7 @@ termios = pytest.importorskip("termios", reason="needs pseudo-terminals")
 DEVICE, CELL, KITTY = b"\x1b[c", b"\x1b[16t", b"\x1b_Gi=31"
 SIXEL_TERMINAL = {DEVICE: b"\x1b[?62;4;22c", CELL: b"\x1b[6;20;10t"}
 KITTY_TERMINAL = {KITTY: b"\x1b_Gi=31;OK\x1b\\", CELL: b"\x1b[6;20;10t", DEVICE: b"\x1b[?62;c"}
+AS_KITTY = TerminalAnswer("kitty", (10, 20))
 PLAIN_TERMINAL = {DEVICE: b"\x1b[?1;2c"}
 ASK = "from cnncli.show.asking import terminal_answer as a; import sys; print(a(), file=sys.stderr)"
 
@@ -98,9 +99,15 @@ def run_in(
 @pytest.mark.parametrize(
     ("answers", "pixels", "env", "asked", "expected"),
     [
-        (SIXEL_TERMINAL, True, {}, [DEVICE], Answer("sixel", (10, 20))),
-        (SIXEL_TERMINAL, False, {}, [CELL, DEVICE], Answer("sixel", (10, 20))),
-        (KITTY_TERMINAL, True, {"TERM": "xterm-kitty"}, [KITTY, DEVICE], Answer("kitty", (10, 20))),
+        (SIXEL_TERMINAL, True, {}, [DEVICE], TerminalAnswer("sixel", (10, 20))),
+        (SIXEL_TERMINAL, False, {}, [CELL, DEVICE], TerminalAnswer("sixel", (10, 20))),
+        (
+            KITTY_TERMINAL,
+            True,
+            {"TERM": "xterm-kitty"},
+            [KITTY, DEVICE],
+            AS_KITTY,
+        ),
         (KITTY_TERMINAL, True, {"KITTY_WINDOW_ID": "1", "TMUX": "x"}, [DEVICE], None),
         (KITTY_TERMINAL, True, {}, [DEVICE], None),  # not said to be Kitty: its question may show
         (PLAIN_TERMINAL, True, {}, [DEVICE], None),
@@ -116,7 +123,7 @@ def test_a_terminal_is_asked_only_what_does_no_harm(
     pixels: bool,
     env: dict[str, str],
     asked: list[bytes],
-    expected: Answer | None,
+    expected: TerminalAnswer | None,
 ) -> None:
     with terminal(answers, pixels=pixels) as served:
         before = termios.tcgetattr(served.far)
@@ -189,7 +196,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     room.SixelImage = room.TGPImage = FakeImage  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "textual_image", package)
     monkeypatch.setitem(sys.modules, "textual_image.renderable", room)
-    monkeypatch.setattr(graphics, "terminal_answer", lambda: Answer("sixel", (10, 20)))
+    monkeypatch.setattr(graphics, "terminal_answer", lambda: TerminalAnswer("sixel", (10, 20)))
     monkeypatch.setattr(FakeImage, "made", [])
     return Screen()
 
@@ -234,7 +241,7 @@ def test_other_consoles_get_characters(screen: Screen, options: dict[str, object
 
 
 def test_kitty_needs_every_colour(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphics, "terminal_answer", lambda: Answer("kitty", (10, 20)))
+    monkeypatch.setattr(graphics, "terminal_answer", lambda: AS_KITTY)
     assert "▀" in show(screen, PICTURES, color_system="256")
     assert "<sent>" in show(screen, PICTURES)
 

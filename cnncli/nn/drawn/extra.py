@@ -10,7 +10,7 @@ from cnncli.nn.datasets import DataSet
 from cnncli.nn.drawn.signs import VERSION, draw_digits, draw_others
 from cnncli.nn.splits import Split
 
-DIGITS, OTHERS = 0.5, 0.1  # of the number of training pictures
+DIGITS, OTHERS = 0.4, 0.08  # of the number of training pictures
 HELD_OUT = 2000  # digits to measure by, and as many signs that are none
 
 

@@ -99,14 +99,15 @@ def write(which: Tensor, dice: Dice) -> Tensor:
 
 
 def _written(skeleton: Skeleton, dice: Dice) -> Tensor:
-    # Narrow squares are left out: a display's 0 is one.
-    aspect = dice.between(0.75 if skeleton.variant == "shape" else 0.32, 1.05, 1)
+    # Narrow squares are left out, as a display's 0 is one; narrow 7s are 1s.
+    narrowest = {"shape": 0.75}.get(skeleton.variant, 0.5 if skeleton.sign == "7" else 0.32)
+    aspect = dice.between(narrowest, 1.05, 1)
     shaking = dice.between(0, 0.05, 1, 1) * dice.normal(*skeleton.points.shape)
     points = (skeleton.points + shaking) @ _handwriting(aspect[:, 0], dice)
     path, steps = skeleton.curve @ points, (skeleton.steps @ points).norm(dim=2)
     low, high = path.amin(1, keepdim=True), path.amax(1, keepdim=True)
-    # Wide pens fill loops, of which two digits have none.
-    widest = 9 if skeleton.sign in {"1", "7"} else 5.5 * aspect + 1.4
+    # Wide pens fill loops, of which a 1 has none.
+    widest = 10 if skeleton.sign == "1" else 5.5 * aspect + 1.4
     width = 1.6 + widest * dice.between(0, 1, 1)  # px
     scale = (INK - width[:, None]) / (high - low).amax(2, keepdim=True)
     path = (path - (low + high) / 2) * scale + SIDE / 2

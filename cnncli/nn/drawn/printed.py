@@ -110,7 +110,7 @@ def _segments(dice: Dice) -> Tensor:
     thick, gap = dice.between(3, 7.5, 1, 1, 1), dice.between(-1.5, 1.8, 1, 1, 1)
     mitre = dice.between(0, 0.7, 1, 1, 1)  # 0: ends are square, 1: pointed
     high = (INK - thick) / 4
-    wide = high * dice.between(0.5, 1.25, 1, 1, 1)
+    wide = high * dice.between(0.65, 1.25, 1, 1, 1)
     x, y, upright = torch.tensor(_SEGMENTS).T[:, :, None, None]
     right = PIXELS - SIDE / 2 - (x - 1) * wide
     down = (PIXELS - SIDE / 2)[:, None] - (y - 2) * high
