@@ -111,8 +111,9 @@ def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> Labelled:
         return _whole_folder(folder, checkpoint, quiet)
     from cnncli.nn.datasets import open_data
 
-    edge = checkpoint.preprocessing.height
-    opened = open_data(name, data_folder(), edge=edge if folder.is_dir() else None)
+    edge = checkpoint.preprocessing.height if folder.is_dir() else None
+    coloured: Fit | None = "head" if checkpoint.preprocessing.channels == 3 else None
+    opened = open_data(name, data_folder(), edge=edge, photos=coloured)
     for text in opened.notices:
         notice(text, quiet=quiet)
     test = opened.load_test()
