@@ -19,9 +19,13 @@ from cnncli.preprocess import Box, Number, Pieces, Prepared, prepare_all, prepar
 # What the network's confidence and its out-of-distribution score add to the evidence of a picture,
 # fitted together with the evidence's own weights: benchmarks/reading.py --fit.
 CONFIDENT, STRANGE = 5.0, 11.0
+# What is less likely a digit than this is flagged. Of candidates from -10 to -16 it is the highest
+# that flags less than 3 % of the right answers in every kind of benchmarks/reading.py.
+LIKELY = -14.0
 SPLIT = 1.0  # what each digit more must gain where digits touch
 
 UNKNOWN = "unknown"
+UNCLEAR = "unclear: nothing stands out as one digit does"
 UNFAMILIAR = "unfamiliar: it is unlike the pictures that the network has learned"
 
 # An engine keeps scratch memory between its calls, and takes the cores that it wants by itself.
@@ -264,5 +268,7 @@ class Predictor:
         warnings = prepared.warnings
         if doubt is not None and doubt >= FLAGGED and not prepared.blank:
             warnings = (*warnings, UNFAMILIAR)
+        elif prepared.box is not None and _likelihood(prepared, row, doubt) < LIKELY:
+            warnings = (*warnings, UNCLEAR)
         boxes = () if prepared.box is None else (prepared.box,)
         return Prediction(path, top, warnings, None, prepared, known, doubt, (), boxes)
