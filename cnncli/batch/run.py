@@ -82,20 +82,20 @@ def run_batch(
         If all failed; the error itself if there was one input.
     """
     records = _records(work, inputs.present, options)
-    failures: list[CnncliError] = []
+    failed, failure = inputs.failed, None
     with batch_progress(len(inputs), options.doing, quiet=options.quiet) as progress:
         for name in inputs.names:
             missing = inputs.missing.get(name)
             record = next(records) if missing is None else work.failed(name, missing)
-            error = report(record, progress.print)
-            if error is not None:
-                failures.append(error)
+            failure = report(record, progress.print)
+            if failure is not None:
+                failed += 1
                 if len(inputs) > 1:
-                    show_error(str(error))
+                    show_error(str(failure))
             progress.advance()
-    failed, count = inputs.failed + len(failures), inputs.done + len(inputs)
-    if failures and count == 1:
-        raise failures[0]
+    count = inputs.done + len(inputs)
+    if failure is not None and count == 1:
+        raise failure
     if failed:
         kind = CnncliError if failed == count else BatchError
         some = "all" if kind is CnncliError else f"{failed} of"
