@@ -15,7 +15,7 @@ from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import Device, Json, MaxPixels, Quiet, Weights
 from cnncli.commands._report import Labelled, write_report
 from cnncli.commands._weights import open_weights, weights_name
-from cnncli.config import MAX_PIXELS, data_folder
+from cnncli.config import MAX_PIXELS, Fit, data_folder
 from cnncli.errors import DataError, UsageError
 from cnncli.files import atomic_write
 from cnncli.images import Picture, write_picture

@@ -169,6 +169,7 @@ def predict(
     inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     read = partial(read_picture, max_pixels=max_pixels)
     sinks = _sinks(inputs, read, save_preprocessed, annotate, sort_into, move)
+    count = len(inputs)  # of all shards: each takes the same engine
     inputs = inputs.shard(shard)
     checkpoint, path, reason = open_network(weights)
     reads_digits = preprocess == "digit" or (
@@ -185,7 +186,7 @@ def predict(
         form, inputs = results.form, inputs.without(results.done, results.failed)
     if on is not None and isinstance(checkpoint, OnnxModel):
         raise UsageError("an ONNX file is run on this machine; leave out --on")
-    load = partial(_engine, checkpoint, engine, device, len(inputs))
+    load = partial(_engine, checkpoint, engine, device, count)
     loaded = load() if on is None else RemoteEngine(load)
     notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     # A line each on the screen is progress enough, and a bar would be drawn into them.
