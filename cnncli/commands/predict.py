@@ -136,8 +136,8 @@ def predict(
     shard: Shard = None,
     resume: Resume = False,
     on: On = None,
-    cpus_each: CpusEach = 1,
-    gpus_each: GpusEach = 0,
+    cpus_each: CpusEach = 1.0,
+    gpus_each: GpusEach = 0.0,
     engine: Annotated[
         EngineName,
         typer.Option("--engine", help="numpy starts faster; auto takes it for small jobs."),
