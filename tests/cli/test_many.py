@@ -63,6 +63,18 @@ def test_shards_together_are_the_whole(command: list[str], cli: CliRunner, folde
         assert contents(folder / "out") == written
 
 
+def test_a_prediction_does_not_depend_on_what_goes_along(cli: CliRunner, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (60, 28, 28), np.uint8)
+    for number, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    run = cli("predict", ".", "--json", "--preprocess", "none", "-j", "1")
+    assert run.returncode == 0
+    for other in (["-j", "3"], ["--shard", "1/1", "-j", "7"]):
+        assert cli("predict", ".", "--json", "--preprocess", "none", *other).stdout == run.stdout
+    alone = cli("predict", "7.png", "--json", "--preprocess", "none").stdout
+    assert alone in run.stdout.splitlines(keepends=True)
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_shard_may_be_empty(cli: CliRunner) -> None:
     run = cli("pool", "in", "-o", "out/", "--shard", f"{COUNT + 1}/{COUNT + 1}")
