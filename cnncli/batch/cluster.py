@@ -115,7 +115,9 @@ def _connected(address: str) -> Any:
         ray.init(**options)
     except Exception as error:  # of many kinds, by Ray and by gRPC
         reason = " ".join(str(error).split())[:200]
-        raise DeviceError(f"--on {address}: {reason}; start one with: ray start --head") from None
+        raise DeviceError(
+            f"--on {address}: {reason}; check the address and RAY_AUTH_TOKEN, or try again"
+        ) from None
     return ray
 
 
