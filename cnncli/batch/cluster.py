@@ -30,8 +30,8 @@ def map_on_cluster(
     """Apply `work` to chunks of items on a cluster and yield the results in order.
 
     As many actors as the cluster has room for get the work once and keep it, with what it loads.
-    Each has two chunks: one in hand and one to go on with. Where an actor or its node is lost, Ray
-    starts another one and gives it the chunk again.
+    Each has two chunks: one in hand and one to go on with. Where an actor or its node is lost,
+    those that are left get its chunks; the room for another one may be lost with it.
 
     Parameters
     ----------
@@ -60,20 +60,25 @@ def map_on_cluster(
     try:
         count = _room(ray.cluster_resources(), cpus_each, gpus_each)
         resources = {"num_cpus": cpus_each, "num_gpus": gpus_each}
-        kind = ray.remote(max_restarts=-1, max_task_retries=_RETRIES, **resources)(_Actor)
+        kind = ray.remote(**resources)(_Actor)
         shared = ray.put(work)
-        # In a list it travels as a reference, which outlives an actor that is started again.
         actors = [kind.remote([shared], os.getcwd()) for _ in range(count)]  # noqa: PTH109
-        turns, own = itertools.count(), threading.local()
+        turns, own, changing = itertools.count(), threading.local(), threading.Lock()
 
         def submit(chunk: Sequence[Item]) -> list[Outcome]:
-            if not hasattr(own, "actor"):  # of this thread; each actor has two
-                own.actor = actors[next(turns) % count]
-            try:
-                done: list[Outcome] = ray.get(own.actor.run.remote(chunk))
-            except ray.exceptions.RayError:
-                return [lost(item) for item in chunk]
-            return done
+            for _ in range(1 + _RETRIES):
+                with changing:
+                    if getattr(own, "actor", None) not in actors:  # two threads share an actor
+                        actors[:] = actors or [kind.remote([shared], os.getcwd())]  # noqa: PTH109
+                        own.actor = actors[next(turns) % len(actors)]
+                try:
+                    done: list[Outcome] = ray.get(own.actor.run.remote(chunk))
+                except ray.exceptions.RayError:
+                    with changing:
+                        actors[:] = [actor for actor in actors if actor != own.actor]
+                else:
+                    return done
+            return [lost(item) for item in chunk]
 
         yield from ordered_map(submit, chunks, 2 * count)
     finally:
@@ -110,7 +115,9 @@ def _connected(address: str) -> Any:
         ray.init(**options)
     except Exception as error:  # of many kinds, by Ray and by gRPC
         reason = " ".join(str(error).split())[:200]
-        raise DeviceError(f"--on {address}: {reason}; start one with: ray start --head") from None
+        raise DeviceError(
+            f"--on {address}: {reason}; check the address and RAY_AUTH_TOKEN, or try again"
+        ) from None
     return ray
 
 

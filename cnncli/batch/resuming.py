@@ -1,6 +1,5 @@
 """What an earlier run has done already: finished pictures, and lines of a file of results."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Literal
@@ -114,6 +113,8 @@ class ResultsFile:
         return end
 
     def _note(self, row: str, path: Path) -> None:
+        import csv  # 4 ms that no other command needs
+
         try:
             if not self._is_csv:
                 record = json.loads(row)

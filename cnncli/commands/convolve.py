@@ -1,6 +1,5 @@
 """``cnncli convolve``: slide kernels over pictures or over a row of numbers."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -181,6 +180,8 @@ def convolve(
 
 def _settings_line(what: str, steps: Sequence[Kernel], settings: Settings) -> str:
     """Return what results are made with, as one line of text."""
+    import hashlib  # and OpenSSL: 10 ms that only --resume needs
+
     numbers = [(part.weights.tolist(), part.scale) for step in steps for part in step.parts]
     return f"convolve {what} {hashlib.sha256(repr(numbers).encode()).hexdigest()} {settings}"
 

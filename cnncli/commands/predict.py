@@ -1,7 +1,6 @@
 """``cnncli predict``: what is in the pictures, how sure that is, and what the network saw."""
 
 import csv
-import hashlib
 import io
 import json
 import sys
@@ -180,6 +179,8 @@ def predict(
     form: Format = "json" if as_json else "csv" if as_csv else "text"
     results: ResultsFile | None = None
     if output is not None:
+        import hashlib  # and OpenSSL: 10 ms
+
         weights_hash = hashlib.sha256(path.read_bytes()).hexdigest()
         settings = f"predict {weights_hash} {preprocess} {top} {min_confidence} {digits}"
         results = ResultsFile(output, CSV_HEADER, settings, resume=resume)
