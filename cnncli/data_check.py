@@ -134,7 +134,7 @@ def _open(folder: Path, root: Path) -> _Folder:
     parts = folders.part_folders(folder)
     classes, _ = folders.list_classes(parts["train"])
     listings = {part: folders.list_part(path, classes)[0] for part, path in parts.items()}
-    edge = folders.fit_edge(folders.find_format(listings["train"])[0], PHOTO_EDGE_LIMITS)
+    edge = folders.fit_edge(folders.find_format(listings["train"])[0], PHOTO_EDGE_LIMITS["head"])
     preprocessing = Preprocessing("resize", edge, edge, 3, (0.5,) * 3, (0.5,) * 3)
     paths, names, splits, broken = [], [], [], []
     for part, listing in listings.items():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import typer
 
@@ -18,6 +18,7 @@ from cnncli.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from cnncli.commands._report import Labelled, write_report
 from cnncli.config import (
     RECIPES,
+    Fit,
     ModelConfig,
     RecipeName,
     TrainConfig,
@@ -50,8 +51,6 @@ from cnncli.show.console import notice, result
 from cnncli.show.curves import draw_curves
 from cnncli.show.training import EpochTable, show_network
 
-Fit = Literal["head", "all"]
-
 # What a loop over epochs knows and a head, which is fitted in one go, does not.
 LOOP_OPTIONS = frozenset(
     {"epochs", "batch_size", "lr", "optimizer", "recipe", "val_split", "patience", "augment"}
@@ -71,7 +70,7 @@ class DataChoice:
     pretrained: bool = False
     extra: str | None = None  # what is added to the training part
     start: str | None = None  # checkpoint whose weights the network starts from
-    photos: bool = False  # whether pictures are prepared as photographs, for trained features
+    photos: Fit | None = None  # what is trained on features of photographs, if anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,7 @@ def settled(request: Request, *, quiet: bool) -> Request:
     opened = replace(
         request.opened,
         pretrained=request.opened.pretrained or always,
-        photos=always or fit == "head",
+        photos=fit if always or fit == "head" else None,
     )
     return replace(request, model=model, opened=opened, fit=fit)
 

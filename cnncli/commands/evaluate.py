@@ -15,7 +15,7 @@ from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import Device, Json, MaxPixels, Quiet, Weights
 from cnncli.commands._report import Labelled, write_report
 from cnncli.commands._weights import open_weights, weights_name
-from cnncli.config import MAX_PIXELS, data_folder
+from cnncli.config import MAX_PIXELS, Fit, data_folder
 from cnncli.errors import DataError, UsageError
 from cnncli.files import atomic_write
 from cnncli.images import Picture, write_picture
@@ -111,8 +111,9 @@ def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> Labelled:
         return _whole_folder(folder, checkpoint, quiet)
     from cnncli.nn.datasets import open_data
 
-    edge = checkpoint.preprocessing.height
-    opened = open_data(name, data_folder(), edge=edge if folder.is_dir() else None)
+    edge = checkpoint.preprocessing.height if folder.is_dir() else None
+    coloured: Fit | None = "head" if checkpoint.preprocessing.channels == 3 else None
+    opened = open_data(name, data_folder(), edge=edge, photos=coloured)
     for text in opened.notices:
         notice(text, quiet=quiet)
     test = opened.load_test()

@@ -44,12 +44,14 @@ from cnncli.commands._options import (
     Weights,
 )
 from cnncli.commands._weights import open_network, weights_name
-from cnncli.config import DIGIT_PIXELS, MAX_PIXELS
+from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
 from cnncli.inference.engine import Engine, load_engine
 from cnncli.inference.onnx_model import OnnxModel
+from cnncli.inference.pick import pick
 from cnncli.inference.predict import Guess, Prediction, Predictor, RemoteEngine
+from cnncli.preprocess import pixels_needed
 from cnncli.show.console import notice, result, stdout_console
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
@@ -109,6 +111,16 @@ def predict(
     move: Annotated[
         bool, typer.Option("--move", help="With --sort-into: move instead of copying.")
     ] = False,
+    pick_count: Annotated[
+        int | None,
+        typer.Option(
+            "--pick",
+            metavar="N",
+            min=1,
+            help="Name the N pictures most worth a label: uncertain, and not all the same.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -124,8 +136,8 @@ def predict(
     shard: Shard = None,
     resume: Resume = False,
     on: On = None,
-    cpus_each: CpusEach = 1,
-    gpus_each: GpusEach = 0,
+    cpus_each: CpusEach = 1.0,
+    gpus_each: GpusEach = 0.0,
     engine: Annotated[
         EngineName,
         typer.Option("--engine", help="numpy starts faster; auto takes it for small jobs."),
@@ -147,14 +159,13 @@ def predict(
 
     Example: cnncli predict photos/ --sort-into sorted/ --min-confidence 0.9
 
+    Example: cnncli predict new-photos/ --pick 20
+
     Example: cnncli predict photos/ --weights weights/last.safetensors --min-confidence 0.8 --json
     """
-    if as_csv and as_json:
-        raise UsageError("--csv and --json exclude each other; leave out one")
-    if output is not None and (as_csv or as_json):
-        raise UsageError("the suffix of -o says the format; leave out --csv and --json")
-    if resume and output is None:
-        raise UsageError("--resume needs a file for the results; give -o FILE.jsonl or -o FILE.csv")
+    _refuse_pairs(output, as_csv=as_csv, as_json=as_json, resume=resume)
+    if pick_count and (output or sort_into or annotate or save_preprocessed or digits):
+        raise UsageError("--pick only names pictures; leave out what writes files, and --digits")
     inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     read = partial(read_picture, max_pixels=max_pixels)
     sinks = _sinks(inputs, read, save_preprocessed, annotate, sort_into, move)
@@ -189,18 +200,51 @@ def predict(
         checkpoint,
         loaded,
         preprocess,
-        top,
+        max(top, 2) if pick_count else top,
         min_confidence,
         numbers=digits,
-        read=partial(read, enough=DIGIT_PIXELS if reads_digits else None),
+        read=partial(read, enough=pixels_needed(checkpoint.preprocessing, preprocess)),
+        keep_features=pick_count is not None,
         keep_prepared=len(inputs) <= MAX_BLOCKS or save_preprocessed is not None,
         chunk=max(1, min(32, len(inputs) // (4 * options.workers(len(inputs))))),
     )
     if form == "csv" and results is None:
         result(CSV_HEADER)
-    run_batch(inputs, predictor, _Report(form, sinks, len(inputs), results), options)
+    report = _Report(form, sinks, len(inputs), results)
+    if pick_count:
+        _name_picks(inputs, predictor, report, options, pick_count)
+        return
+    run_batch(inputs, predictor, report, options)
     if results is not None:
         result(str(output))
+
+
+def _refuse_pairs(output: Path | None, *, as_csv: bool, as_json: bool, resume: bool) -> None:
+    if as_csv and as_json:
+        raise UsageError("--csv and --json exclude each other; leave out one")
+    if output is not None and (as_csv or as_json):
+        raise UsageError("the suffix of -o says the format; leave out --csv and --json")
+    if resume and output is None:
+        raise UsageError("--resume needs a file for the results; give -o FILE.jsonl or -o FILE.csv")
+
+
+def _name_picks(
+    inputs: Inputs, predictor: Predictor, report: "_Report", options: BatchOptions, count: int
+) -> None:
+    """Predict all pictures, and report those that are most worth a label."""
+    if not isinstance(predictor.engine, Engine):
+        raise UsageError("--pick needs a network's features; leave out --on, name no ONNX file")
+    found: list[Prediction] = []
+
+    def keep(prediction: Prediction, _say: Callable[[str], None]) -> CnncliError | None:
+        found.append(prediction)
+        return prediction.error
+
+    try:
+        run_batch(inputs, predictor, keep, options)
+    finally:  # what could be read is worth naming, whatever could not
+        for prediction in pick(found, count):
+            report(prediction, result)
 
 
 def _engine(

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from cnncli.commands._options import Device, Json, Quiet
 from cnncli.config import (
     RECIPES,
     ExtraName,
+    Fit,
     OptimizerName,
     PrecisionName,
     RecipeName,
@@ -71,7 +72,7 @@ def train(
         ),
     ] = False,
     fit: Annotated[
-        Literal["head", "all"] | None,
+        Fit | None,
         typer.Option(
             help="head: train the last layer of a pretrained network alone, in seconds; "
             "all: tune all layers for --epochs. Default: head for photos, else all.",

@@ -84,9 +84,13 @@ class Engine:
 
     def answers(self, batch: Array) -> tuple[Array, NDArray[np.float64] | None]:
         """Return probabilities ``(N, K)`` and the doubt ``(N,)``, None where it is not known."""
+        return self.all_answers(batch)[:2]
+
+    def all_answers(self, batch: Array) -> tuple[Array, NDArray[np.float64] | None, Array]:
+        """Return probabilities, doubt, and the last hidden layer ``(N, F)`` they come from."""
         hidden, logits = self.network.outputs(batch)
         doubt = None if self.doubt is None else self.doubt(hidden, logits)
-        return softmax(logits / np.float32(self.temperature)), doubt
+        return softmax(logits / np.float32(self.temperature)), doubt, hidden
 
 
 def softmax(logits: Array) -> Array:

@@ -14,7 +14,15 @@ from cnncli.images import Picture, read_picture
 from cnncli.inference.doubt import FLAGGED
 from cnncli.inference.engine import Engine
 from cnncli.inference.onnx_model import OnnxModel
-from cnncli.preprocess import Box, Number, Pieces, Prepared, prepare_all, prepare_number
+from cnncli.preprocess import (
+    Box,
+    Number,
+    Pieces,
+    Prepared,
+    prepare_all,
+    prepare_number,
+    to_network_input,
+)
 
 # What the network's confidence and its out-of-distribution score add to the evidence of a picture,
 # fitted together with the evidence's own weights: benchmarks/reading.py --fit.
@@ -67,6 +75,8 @@ class Prediction:
         Left, top, right, bottom of what was read, in pixels of the picture.
     text
         Of a number: its digits with decimal points, commas and minus signs where they are clear.
+    features
+        ``(F,)``, what the last layer sees; kept if asked for.
     """
 
     path: str
@@ -79,6 +89,7 @@ class Prediction:
     digits: tuple[Guess, ...] = ()
     boxes: tuple[Box, ...] = ()
     text: str | None = None
+    features: NDArray[np.floating] | None = None
 
     @property
     def label(self) -> str | None:
@@ -86,6 +97,9 @@ class Prediction:
         if not self.top:
             return None
         return self.top[0].label if self.known else UNKNOWN
+
+
+_Answer = tuple[NDArray[np.float32], float | None, NDArray[np.floating] | None]
 
 
 def _read(
@@ -166,6 +180,8 @@ class Predictor:
         How a path becomes a picture.
     keep_prepared
         Whether what the network was shown goes along with the prediction.
+    keep_features
+        Whether its features go along, too; of an engine of our own, for pictures of one thing.
     chunk
         Pictures that go through the network together.
     """
@@ -178,6 +194,7 @@ class Predictor:
     numbers: bool = False
     read: Callable[[str], Picture] = read_picture
     keep_prepared: bool = True
+    keep_features: bool = False
     chunk: int = 32
 
     @property
@@ -192,7 +209,7 @@ class Predictor:
         answers = {id(part): row for part, row in zip(parts, self._answers(parts), strict=True)}
 
         def likelihood(part: Prepared) -> float:
-            return _likelihood(part, *answers[id(part)])
+            return _likelihood(part, *answers[id(part)][:2])
 
         predictions = []
         for source, found in zip(sources, prepared, strict=True):
@@ -245,18 +262,29 @@ class Predictor:
             "".join(marked),
         )
 
-    def _answers(self, parts: Sequence[Prepared]) -> list[tuple[NDArray[np.float32], float | None]]:
-        """Return the probabilities and the doubt of each prepared picture."""
+    def _answers(self, parts: Sequence[Prepared]) -> list[_Answer]:
+        """Return the probabilities, the doubt and the features of each prepared picture."""
         if not parts:
             return []
         pixels = np.stack([part.pixels for part in parts])
+        features: Sequence[NDArray[np.floating] | None] = [None] * len(parts)
         with _one_at_a_time:
-            probabilities, doubt = _read(self.engine, pixels)
+            if self.keep_features and isinstance(self.engine, Engine):
+                batch = to_network_input(pixels, self.checkpoint.preprocessing)
+                probabilities, doubt, hidden = self.engine.all_answers(batch)
+                features = list(hidden.astype(np.float16))
+            else:
+                probabilities, doubt = _read(self.engine, pixels)
         doubts = [None] * len(parts) if doubt is None else doubt.tolist()
-        return list(zip(probabilities, doubts, strict=True))
+        return list(zip(probabilities, doubts, features, strict=True))
 
     def _prediction(
-        self, path: str, prepared: Prepared, row: NDArray[np.float32], doubt: float | None
+        self,
+        path: str,
+        prepared: Prepared,
+        row: NDArray[np.float32],
+        doubt: float | None,
+        features: NDArray[np.floating] | None,
     ) -> Prediction:
         if prepared.blank:  # nothing was seen, and nothing follows from it
             row = np.full_like(row, 1 / len(row))
@@ -271,4 +299,6 @@ class Predictor:
         elif prepared.box is not None and _likelihood(prepared, row, doubt) < LIKELY:
             warnings = (*warnings, UNCLEAR)
         boxes = () if prepared.box is None else (prepared.box,)
-        return Prediction(path, top, warnings, None, prepared, known, doubt, (), boxes)
+        return Prediction(
+            path, top, warnings, None, prepared, known, doubt, (), boxes, None, features
+        )

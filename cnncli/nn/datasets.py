@@ -10,7 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cnncli.config import IMAGE_EDGE_LIMITS, MNIST_MEAN, MNIST_STD, PHOTO_EDGE_LIMITS, Preprocessing
+from cnncli.config import (
+    IMAGE_EDGE_LIMITS,
+    MNIST_MEAN,
+    MNIST_STD,
+    PHOTO_EDGE_LIMITS,
+    Fit,
+    Preprocessing,
+)
 from cnncli.errors import DataError
 from cnncli.nn import cifar, folders
 from cnncli.nn.cache import cached
@@ -116,7 +123,7 @@ def open_data(
     *,
     edge: int | None = None,
     strict: bool = False,
-    photos: bool = False,
+    photos: Fit | None = None,
 ) -> DataSet:
     """Open a data set.
 
@@ -131,8 +138,8 @@ def open_data(
     strict
         Whether a broken file or an empty class is an error instead of a notice.
     photos
-        Whether a folder is opened for a body that was trained on photographs: as large as that
-        likes them, and grey ones in three channels.
+        What of a network that was trained on photographs shall be trained on a folder, if it is
+        for such a one: pictures are as large as suits it, and grey ones have three channels.
 
     Raises
     ------
@@ -321,13 +328,15 @@ def _hold_out_test(data: DataSet) -> DataSet:
 
 
 def _class_folder(
-    folder: Path, edge: int | None, strict: bool, root: Path, photos: bool
+    folder: Path, edge: int | None, strict: bool, root: Path, photos: Fit | None
 ) -> DataSet:
     parts = folders.part_folders(folder)
     classes, notices = folders.list_classes(parts["train"])
     listing, _ = folders.list_part(parts["train"], classes)
     side, channels = folders.find_format(listing)
-    size = edge or folders.fit_edge(side, PHOTO_EDGE_LIMITS if photos else IMAGE_EDGE_LIMITS)
+    size = edge or folders.fit_edge(
+        side, PHOTO_EDGE_LIMITS[photos] if photos else IMAGE_EDGE_LIMITS
+    )
     channels = 3 if photos else channels
     blank = Preprocessing("resize", size, size, channels, (0.5,) * channels, (0.5,) * channels)
     jobs = os.cpu_count() or 1

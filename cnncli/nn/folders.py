@@ -159,11 +159,13 @@ def read_part(
     split, broken
         The pictures that could be read, and path and reason of those that could not.
     """
-    from cnncli.preprocess import prepare
+    from cnncli.preprocess import pixels_needed, prepare
+
+    enough = pixels_needed(preprocessing)
 
     def read(path: Path) -> NDArray[np.uint8] | str:
         try:
-            return prepare(read_picture(path), preprocessing).pixels
+            return prepare(read_picture(path, enough=enough), preprocessing).pixels
         except CnncliError as error:
             return str(error)
 

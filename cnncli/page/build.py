@@ -152,7 +152,7 @@ def _stored(stage: Stage, chosen: list[int]) -> dict[str, Any]:
         every = -(-values.shape[1] // LARGEST_MAP)
         values = values[chosen, ::every, ::every]
         text = f"{len(chosen)} of {len(stage.values)} maps of {size}"
-        text += f", every {every}th point" if every > 1 else ""
+        text += f", one point in {every} each way" if every > 1 else ""
     limit = float(np.abs(values).max()) or 1.0
     return {
         "name": stage.name,

@@ -1,7 +1,13 @@
 """From any picture to what a network was trained on."""
 
 from cnncli.preprocess.number import Number, Pieces
-from cnncli.preprocess.prepare import prepare, prepare_all, prepare_number, to_network_input
+from cnncli.preprocess.prepare import (
+    pixels_needed,
+    prepare,
+    prepare_all,
+    prepare_number,
+    to_network_input,
+)
 from cnncli.preprocess.prepared import Box, Prepared
 
 __all__ = [
@@ -9,6 +15,7 @@ __all__ = [
     "Number",
     "Pieces",
     "Prepared",
+    "pixels_needed",
     "prepare",
     "prepare_all",
     "prepare_number",

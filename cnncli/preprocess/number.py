@@ -24,13 +24,15 @@ SMALLEST = 0.25  # of the tallest object's height: what is smaller is a mark, a 
 OVERLAP = 0.4  # of the narrower one's width: objects one above the other are one digit
 PART = 0.5  # of the tallest object's height: what is lower is a part, and overlaps if at all
 PART_OVERLAP = 0.12
-DISPLAY = 1.5  # all objects together are so much higher than each: segments of a display
-GAP = 0.05  # of their height: between two segments of one digit
+DISPLAY = 0.7  # of the height of all: objects that are lower on average are a display's segments
+GAP = 0.08  # of their height: between two segments of one digit
+SLANTS = (0.0, 0.3, 0.6)  # columns for a row: cuts that lean to the right, as writing does
 NARROWEST, WIDEST = 0.2, 1.25  # width of a digit that touches another, against its height
 SURELY_ONE = 0.85  # of its height: a narrower object is one digit
-WIDE = 10.0  # logarithm of odds against a digit as much wider than high as it is high
+USUAL = 0.65  # width of a digit against its height, beyond which it is less and less likely
+WIDE = 10.0  # by so many logarithms of odds for each height
 APART = 0.15  # of its height, at least, between two cuts
-THICKEST_CUT = 0.4  # of its height: no cut goes through more ink
+THICKEST_CUT = 0.5  # of its height: no cut goes through more ink
 POINT = (0.05, 0.3)  # size of a decimal point, against the digits' height
 
 
@@ -84,7 +86,7 @@ def _only(best: Candidate, mask: Mask) -> Candidate:
     objects = label_components(mask)
     own = np.ones(len(objects.areas), bool)
     top, left, bottom, right = box = hull(objects.boxes)
-    evidence = -WIDE * max((right - left) / (bottom - top) - 1, 0)
+    evidence = -WIDE * max((right - left) / (bottom - top) - USUAL, 0)
     return replace(best, objects=objects, own=own, box=box, evidence=evidence)
 
 
@@ -109,17 +111,25 @@ def _split(best: Candidate) -> tuple[list[Mask], tuple[tuple[int, str], ...]]:
 def _joined(best: Candidate) -> Objects:
     """Return the objects; those of a display are joined where segments nearly touch."""
     objects = best.objects
+    sizes = objects.boxes[:, 2:] - objects.boxes[:, :2]
     alike = best.alike(objects)
-    heights = objects.boxes[alike, 2] - objects.boxes[alike, 0]
-    if not len(heights):
+    if not alike.any():
         return objects
     box = hull(objects.boxes[alike])
     whole = box[2] - box[0]
-    if whole < DISPLAY * heights.max():
+    if np.average(sizes[alike, 0], weights=objects.areas[alike]) > DISPLAY * whole:
         return objects
-    mask = objects.mask(alike)
-    near = label_components(change_width(mask.astype(np.float32), GAP * whole) > 0.5)
-    return replace(near, labels=np.where(mask, near.labels, -1))
+    bars = alike & (sizes.max(axis=1) > POINT[1] * whole)
+    mask, reach = objects.mask(bars), round(GAP * whole / 2)
+    near = label_components(change_width(mask.astype(np.float32), 2 * reach) > 0)
+    points = objects.mask(alike & ~bars)
+    small = label_components(points)
+    labels = np.where(mask, near.labels, -1)
+    return Objects(
+        np.where(points, len(near.areas) + small.labels, labels),
+        np.concatenate([near.boxes + np.array([reach, reach, -reach, -reach]), small.boxes]),
+        np.concatenate([np.bincount(labels[mask], minlength=len(near.areas)), small.areas]),
+    )
 
 
 def _is_bar(sizes: NDArray[np.intp], tallest: int) -> Mask:
@@ -173,29 +183,42 @@ def _character(start: float, stop: float, width: float) -> str:
 
 def _pieces(mask: Mask) -> Iterator[tuple[tuple[int, int], Mask]]:
     """Yield the pieces of an object that may be digits, with the numbers of their two cuts."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    start, stop = int(columns[0]), int(columns[-1]) + 1
+    rows, columns = np.nonzero(mask)
     height = int(np.ptp(rows)) + 1
-    if stop - start <= SURELY_ONE * height:
+    if np.ptp(columns) < SURELY_ONE * height:
         yield (0, 1), mask
         return
-    cuts = [start, *_thin_columns(mask, start, stop, height), stop]
+    leaning = [_leaning(rows, columns, slant) for slant in SLANTS]
+    places = min(leaning, key=lambda one: _cuts(one, height)[1])
+    cuts = _cuts(places, height)[0]
     for (first, left), (second, right) in combinations(enumerate(cuts), 2):
-        part = np.zeros_like(mask)
-        part[:, left:right] = mask[:, left:right]
-        tall = np.ptp(np.flatnonzero(part.any(axis=1))) + 1 if part.any() else 0
+        own = (places >= left) & (places < right)
+        tall = np.ptp(rows[own]) + 1 if own.any() else 0
         fits = NARROWEST * height <= right - left <= WIDEST * height and tall >= PART * height
-        if fits or right - left == stop - start:
+        if fits or second - first == len(cuts) - 1:
+            part = np.zeros_like(mask)
+            part[rows[own], columns[own]] = True
             yield (first, second), part
 
 
-def _thin_columns(mask: Mask, start: int, stop: int, height: int) -> list[int]:
-    """Return where an object may be cut: the columns with least ink, not close to each other."""
-    ink = mask.sum(axis=0)
-    chosen: list[int] = []
-    for place in (np.argsort(ink[start:stop], kind="stable") + start).tolist():
+def _leaning(rows: NDArray[np.intp], columns: NDArray[np.intp], slant: float) -> NDArray[np.intp]:
+    """Return in which leaning column each pixel lies, from 0."""
+    places = np.round(columns + slant * (rows - rows.min())).astype(np.intp)
+    return np.asarray(places - places.min(), np.intp)
+
+
+def _cuts(places: NDArray[np.intp], height: int) -> tuple[list[int], float]:
+    """Return where an object may be cut, both ends included, and how thin the thinnest cuts are.
+
+    Cuts are the leaning columns with the least ink, not close to each other.
+    """
+    ink = np.bincount(places)
+    chosen = [0, len(ink)]
+    for place in np.argsort(ink, kind="stable").tolist():
         if ink[place] > THICKEST_CUT * height:
             break
-        if min(abs(place - other) for other in [start, stop, *chosen]) >= APART * height:
+        if min(abs(place - other) for other in chosen) >= APART * height:
             chosen.append(place)
-    return sorted(chosen)
+    needed = max(round(len(ink) / (USUAL * height)) - 1, 1)
+    through = [*ink[chosen[2 : 2 + needed]].tolist(), *[height] * needed][:needed]
+    return sorted(chosen), sum(through) / needed

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.config import Preprocessing
+from cnncli.config import DIGIT_PIXELS, Preprocessing
 from cnncli.errors import ShapeError
 from cnncli.images import Picture
 from cnncli.preprocess.colours import to_channels, to_colours
@@ -13,6 +13,21 @@ from cnncli.preprocess.digit import read_digit
 from cnncli.preprocess.number import Number, read_number
 from cnncli.preprocess.prepared import Prepared
 from cnncli.preprocess.resize import resize_and_crop
+
+
+def pixels_needed(preprocessing: Preprocessing, how: str = "auto") -> int | None:
+    """Return how many pixels of a picture's shorter side are enough to prepare it, None: all.
+
+    Parameters
+    ----------
+    preprocessing, how
+        As of :func:`prepare`.
+    """
+    kind = preprocessing.kind if how == "auto" else how
+    if kind == "digit":
+        return DIGIT_PIXELS
+    # Twice as many as are shown: what is left to scale is still scaled with antialiasing.
+    return 2 * max(preprocessing.height, preprocessing.width) if kind == "resize" else None
 
 
 def prepare(picture: Picture, preprocessing: Preprocessing, how: str = "auto") -> Prepared:

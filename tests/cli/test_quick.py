@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from cnncli.commands._quick import QuickCommand
+from cnncli.resources import sample_image
 
 WORDS = ["a", "b", "-n", "3", "--factor", "2", "-t", "x", "-t", "y", "--name", "7", "--flag"]
 
@@ -53,11 +54,27 @@ def test_values_and_types_are_typers_own(words: list[str]) -> None:
     assert [type(v) for v in ours[1].values()] == [type(v) for v in typers[1].values()]
 
 
-def test_pydantic_is_not_imported_for_texts_and_flags() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["filters", "blur", "--json"],
+        ["convolve", "FILE", "-f", "blur"],
+        ["pool", "FILE"],
+        ["predict", "FILE", "--json"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_pydantic_is_not_imported_for_texts_choices_and_defaults(
+    words: list[str], tmp_path: Path
+) -> None:
+    words = [str(sample_image("digit-1-28x28.png")) if word == "FILE" else word for word in words]
+    if words[0] in ("convolve", "pool"):
+        words += ["-o", "out.png"]
     code = (
-        "import sys\nfrom cnncli.cli import main\n"
-        "try:\n    main(['filters', 'blur', '--json'])\n"
+        f"import sys\nfrom cnncli.cli import main\ntry:\n    main({words})\n"
         "finally:\n    print('pydantic' in sys.modules)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     assert run.stdout.splitlines()[-1] == "False"

@@ -131,6 +131,14 @@ class EfficientNetLite0(nn.Module):
         self.top = nn.Sequential(*_normalised(inputs, _TOP), nn.ReLU6(inplace=True))
         self.head = nn.Linear(FEATURES, num_classes)
 
+    def train(self, mode: bool = True) -> "EfficientNetLite0":
+        """Set the mode; the statistics of ImageNet's pictures are kept, a folder has too few."""
+        super().train(mode)
+        for part in self.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eval()
+        return self
+
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, num_classes)`` of images ``(N, 3, H, W)``."""
         x, means = self.stem(images), []  # (N, 32, H/2, W/2)
