@@ -107,7 +107,7 @@ def check_folder(folder: Path, root: Path) -> Checked:
     DataError
         If there are no two classes, or the weights of ``--model photos`` are missing.
     """
-    found = _open(folder.resolve(), root)
+    found = _open(folder, root)
     logits, labels, rows = _cross_validated(found.features, found.labels)
     half = np.random.default_rng(0).permutation(len(labels))[: len(labels) // 2]
     part, part_labels, _ = _cross_validated(found.features[rows][half], found.labels[rows][half])
@@ -131,7 +131,8 @@ def _open(folder: Path, root: Path) -> _Folder:
     from cnncli.nn.cache import cached
     from cnncli.nn.head import pretrained_features
 
-    parts = folders.part_folders(folder)
+    whole = folder.resolve()  # the name by which training keeps it, too
+    parts = folders.part_folders(whole)
     classes, _ = folders.list_classes(parts["train"])
     listings = {part: folders.list_part(path, classes)[0] for part, path in parts.items()}
     edge = folders.fit_edge(folders.find_format(listings["train"])[0], PHOTO_EDGE_LIMITS["head"])
@@ -142,15 +143,15 @@ def _open(folder: Path, root: Path) -> _Folder:
         split, unread = cached(parts[part], listing, preprocessing, root, read)
         skipped = {path for path, _ in unread}
         kept = [path for path in listing.files if path not in skipped]
-        paths += kept
+        paths += [folder / path.relative_to(whole) for path in kept]
         names += [part] * len(kept)
         splits.append(split)
-        broken += unread
+        broken += [(folder / path.relative_to(whole), reason) for path, reason in unread]
     images = np.concatenate([split.images.numpy() for split in splits])
     labels = np.concatenate([split.labels.numpy() for split in splits])
-    features = pretrained_features("photos", images, preprocessing, str(folder), root)
+    features = pretrained_features("photos", images, preprocessing, str(whole), root)
     return _Folder(
-        parts["train"],
+        folder / parts["train"].relative_to(whole),
         classes,
         paths,
         names,

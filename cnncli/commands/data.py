@@ -124,7 +124,7 @@ def _check(
     if output:
         _draw(checked, output, quiet)
     if move_to:
-        notice(f"moved {len(moved):,} pictures to {move_to}", quiet=quiet)
+        notice(f"moved to {move_to}: {len(moved):,}", quiet=quiet)
 
 
 def _print(checked: "Checked") -> None:
@@ -132,7 +132,7 @@ def _print(checked: "Checked") -> None:
     for kind, title in TITLES.items():
         if not counts[kind]:
             continue
-        result(f"{counts[kind]:,} {title}")
+        result(f"{title}: {counts[kind]:,}")
         shown = [finding for finding in checked.findings if finding.kind == kind][:SHOWN]
         for finding in shown:
             result(f"  {finding.path}  {_words(finding)}")
@@ -140,8 +140,8 @@ def _print(checked: "Checked") -> None:
             result(f"  and {counts[kind] - SHOWN:,} more: see --json or -o check.png")
     accuracy = checked.accuracy
     result(
-        f"{len(checked.pixels):,} pictures; half of them teach {accuracy['half']:.1%}, all "
-        f"{accuracy['all']:.1%}, twice as many about {accuracy['twice']:.1%} (cross-validated)"
+        f"{len(checked.pixels):,} pictures; a head on half of them gets {accuracy['half']:.1%}, "
+        f"on all {accuracy['all']:.1%}, on twice as many about {accuracy['twice']:.1%}"
     )
 
 

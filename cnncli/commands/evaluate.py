@@ -107,7 +107,8 @@ def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> Labelled:
     trained_on = checkpoint.card.get("data")
     name = data if data is not None else trained_on if isinstance(trained_on, str) else "mnist"
     folder = Path(name).expanduser()
-    if folder.is_dir() and name != trained_on and _is_class_folder(folder):
+    known = trained_on in (name, str(folder.resolve()))
+    if folder.is_dir() and not known and _is_class_folder(folder):
         return _whole_folder(folder, checkpoint, quiet)
     from cnncli.nn.datasets import open_data
 
