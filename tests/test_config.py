@@ -27,7 +27,7 @@ def test_a_record_survives_json(record: ModelConfig | Preprocessing) -> None:
         (ModelConfig(), {"num_classes": 0}, "num_classes is 0"),
         (ModelConfig(), {"height": 28.0}, "height is 28.0"),
         (ModelConfig(), {"width": True}, "width is True"),
-        (ModelConfig(), {"name": "huge"}, "model 'huge' is unknown"),
+        (ModelConfig(), {"name": "no network"}, "model 'no network' is no name of a network"),
         (ModelConfig(), {"depth": 3}, r"unknown fields \['depth'\]"),
         (Preprocessing(), {"kind": "magic"}, "preprocessing 'magic' is unknown"),
         (Preprocessing(), {"mean": [0.1, 0.2]}, "mean and std need 1 numbers each"),

@@ -27,9 +27,10 @@ from cnncli.preprocess import (
 # What the network's confidence and its out-of-distribution score add to the evidence of a picture,
 # fitted together with the evidence's own weights: benchmarks/reading.py --fit.
 CONFIDENT, STRANGE = 5.0, 11.0
-# What is less likely a digit than this is flagged. Of candidates from -10 to -16 it is the highest
-# that flags less than 3 % of the right answers in every kind of benchmarks/reading.py.
-LIKELY = -14.0
+# What is less likely a digit than this is flagged. Chosen on small samples of the pictures of
+# benchmarks/reading.py, between -10 and -14, and lowered by one: at -14 two of the sample digits,
+# turned or inverted, were flagged although they are read right.
+LIKELY = -15.0
 SPLIT = 1.0  # what each digit more must gain where digits touch
 
 UNKNOWN = "unknown"

@@ -77,7 +77,7 @@ def test_json(cli: CliRunner, photo: Path) -> None:
         (["photo.png", "--size", "9", "--edge", "drop"], 1, "does not fit"),
         (["photo.png", "--padding", "1"], 2, "padding 1 needs --edge pad"),
         (["photo.png", "-o", "photo.png"], 1, "photo.png is an input"),
-        ([], 2, "Missing argument"),
+        ([], 2, "no picture is named"),
     ],
 )
 def test_bad_input_is_one_clear_line(
