@@ -35,7 +35,7 @@ from cnncli.commands._options import (
 from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
 from cnncli.filtering.chain import apply_filters
-from cnncli.filtering.settings import Settings, option_pair
+from cnncli.filtering.settings import Settings, option_pair, option_scale
 from cnncli.filtering.signal import filter_signal, parse_signal
 from cnncli.images import Picture, read_picture, to_uint8_rgb
 from cnncli.kernel_files import LearnedKernel, read_kernel_file
@@ -156,7 +156,7 @@ def convolve(
         parse_border(border or default_border),
         option_pair(stride, "stride"),
         option_pair(dilation, "dilation"),
-        scale,
+        option_scale(scale),
         bias,
         range,
     )

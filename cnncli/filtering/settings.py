@@ -7,6 +7,7 @@ from typing import Any
 from cnncli.errors import KernelError, ShapeError, UsageError
 from cnncli.ops import Border, Kernel
 from cnncli.ops.borders import parse_pair
+from cnncli.ops.kernels import Scale
 from cnncli.ops.pixels import resolve_range
 
 LARGEST = 1_000_000  # of a stride, a dilation or a window, in pixels: wider than any picture
@@ -40,7 +41,7 @@ class Settings:
     border: Border = _REFLECT
     stride: Pair = (1, 1)
     dilation: Pair = (1, 1)
-    scale: str | None = None
+    scale: Scale = None
     bias: float = 0.0
     range: str = "auto"
 
@@ -100,14 +101,35 @@ def option_pair(value: str, name: str, least: int = 1) -> Pair:
     return pair
 
 
-def _refuse_scale(scale: str | None, step: Kernel) -> None:
+def option_scale(text: str | None) -> Scale:
+    """Return the option's number, ``"sum"``, or None.
+
+    Raises
+    ------
+    UsageError
+        If it is something else.
+
+    Examples
+    --------
+    >>> option_scale("16")
+    16.0
+    """
+    if text is None or text == "sum":
+        return text  # type: ignore[return-value]
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"scale is {text!r}; give a number other than 0, or sum") from None
+
+
+def _refuse_scale(scale: Scale, step: Kernel) -> None:
     try:
         divisor = abs(step.divisor(scale))
     except KernelError as error:
         raise UsageError(str(error)) from None
     low, high = _NUMBERS
     if not low <= divisor <= high:
-        raise UsageError(f"scale is {scale!r}; give a number from {low:g} to {high:g}")
+        raise UsageError(f"scale is {scale}; give a number from {low:g} to {high:g}")
 
 
 def _refuse_huge_weights(step: Kernel) -> None:

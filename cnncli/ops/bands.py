@@ -4,13 +4,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cnncli.ops.borders import Border, Windows, border_index, output_size, pads, parse_windows
+from cnncli.ops.borders import Border, border_index, output_size, pads
 
 Array = npt.NDArray[Any]
 Item = TypeVar("Item")
@@ -84,15 +86,16 @@ class Band(NamedTuple):
         return np.ndarray(shape, values.dtype, values, strides=strides)
 
 
-class Layout(NamedTuple):
-    """An image as bands read it, and how much comes out.
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How bands lie in an image of some shape, and how much comes out.
 
     Parameters
     ----------
-    image
-        ``(H, W * channels)``; interleaved channels stay as they are.
+    size
+        Rows and columns of the image.
     channels
-        Samples of a pixel.
+        Samples of a pixel; they stay interleaved.
     before
         Pixels that the border adds above and to the left.
     rows, columns
@@ -107,7 +110,7 @@ class Layout(NamedTuple):
         The output's shape.
     """
 
-    image: Array
+    size: tuple[int, int]
     channels: int
     before: tuple[int, int]
     rows: npt.NDArray[np.intp]
@@ -120,24 +123,32 @@ class Layout(NamedTuple):
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, image: Array, kernel: tuple[int, int], windows: Windows) -> "Layout":
-        """Return the layout for a kernel, or raise a ShapeError that shows the formula."""
-        border, strides, dilations = parse_windows(windows)
-        before, index, halo, full, kept = [], [], [], [], []
-        for axis, name in enumerate(("height", "width")):
-            n, k, s, d = image.shape[axis], kernel[axis], strides[axis], dilations[axis]
-            margin = pads(k, d, border)
-            total = sum(margin)
-            kept.append(output_size(n, k, stride=s, dilation=d, padding=total, axis=name))
-            before.append(margin[0])
-            index.append(border_index(n, *margin, border.mode))
-            halo.append(d * (k - 1))
-            full.append(n + total - halo[axis])
-        lines = np.ascontiguousarray(image).reshape(len(image), -1)
-        channels = image.shape[2] if image.ndim == 3 else 1
-        pairs: list[tuple[int, int]] = [(a, b) for a, b in (before, halo, full)]
-        lie = (border, strides, dilations)
-        return cls(lines, channels, pairs[0], *index, *lie, *pairs[1:], (*kept, *image.shape[2:]))  # type: ignore[call-arg, arg-type]
+    @lru_cache(maxsize=64)  # images of one shape share it: a small one is filtered in less time
+    def of(
+        cls,
+        shape: tuple[int, ...],
+        kernel: tuple[int, int],
+        border: Border,
+        stride: tuple[int, int],
+        dilation: tuple[int, int],
+    ) -> "Layout":
+        """Return the layout for an image and a kernel of these shapes.
+
+        Raises
+        ------
+        ShapeError
+            If no window fits; it shows the formula.
+        """
+        (height, width), (kh, kw), (dy, dx) = shape[:2], kernel, dilation
+        (top, bottom), (left, right) = pads(kh, dy, border), pads(kw, dx, border)
+        rows = border_index(height, top, bottom, border.mode)
+        columns = border_index(width, left, right, border.mode)
+        tall = output_size(height, kh, stride[0], dy, top + bottom, "height")
+        wide = output_size(width, kw, stride[1], dx, left + right, "width")
+        halo, lie = (dy * (kh - 1), dx * (kw - 1)), (border, stride, dilation)
+        full, channels = (len(rows) - halo[0], len(columns) - halo[1]), (*shape[2:], 1)[0]
+        size, result = (height, width), (tall, wide, *shape[2:])
+        return cls(size, channels, (top, left), rows, columns, *lie, halo, full, result)
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -169,8 +180,8 @@ class Layout(NamedTuple):
                 bands.append(Band(y, x, *size, *((tall, wide) if fixed else size)))
         return bands
 
-    def pad(self, band: Band, dtype: np.dtype[Any], scratch: Scratch) -> Array:
-        """Return the image around a band, ``(rows + halo, samples + halo)``.
+    def pad(self, image: Array, band: Band, dtype: np.dtype[Any], scratch: Scratch) -> Array:
+        """Return what lies around a band of an image, ``(rows + halo, samples + halo)``.
 
         Values are converted to the type, integers modulo 2**bits, as the sums are. A band on a
         fixed grid has zeros where it reaches beyond the image.
@@ -181,12 +192,12 @@ class Layout(NamedTuple):
         if (band.tall, band.wide) != (band.rows, band.columns):
             whole.fill(0)
         whole[:, (band.wide + across) * c :] = 0
-        self._fill(band, whole[: band.rows + down, : (band.columns + across) * c])
+        padded = whole[: band.rows + down, : (band.columns + across) * c]
+        self._fill(image.reshape(*self.size, c), band, padded.reshape(len(padded), -1, c))
         return whole
 
-    def _fill(self, band: Band, padded: Array) -> None:
-        c, count, x, left = self.channels, len(padded), band.x, self.before[1]
-        pixels, image = padded.reshape(count, -1, c), self.image.reshape(len(self.image), -1, c)
+    def _fill(self, image: Array, band: Band, pixels: Array) -> None:
+        count, x, left = len(pixels), band.x, self.before[1]
         width, start = pixels.shape[1], band.y - self.before[0]
         rows, columns = self.rows[band.y : band.y + count], self.columns[x : x + width]
         first = min(max(left - x, 0), width)
@@ -201,7 +212,7 @@ class Layout(NamedTuple):
                 np.copyto(pixels[:, a:b], seen, "unsafe")
         if self.border.mode == "constant":
             value = self.border.value
-            outside = in_type(value if padded.dtype.kind == "f" else int(value), padded.dtype)
+            outside = in_type(value if pixels.dtype.kind == "f" else int(value), pixels.dtype)
             pixels[:, columns < 0] = outside
             pixels[rows < 0] = outside
 

@@ -1,7 +1,6 @@
 """What lies outside a picture, and where windows lie in it: checked once and in one place."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -118,10 +117,6 @@ constant[:V] (V V|a), wrap (c d|a)'
     return ", ".join(words)
 
 
-Windows = tuple[str | Border, Pair, Pair]  # border, stride and dilation
-
-
-@lru_cache(maxsize=64)
 def border_index(size: int, before: int, after: int, mode: str) -> Index:
     """Return, for each padded position, the pixel that stands there (-1: the constant); read-only.
 
@@ -167,9 +162,10 @@ def parse_pair(value: str | Pair, name: str, least: int = 1) -> tuple[int, int]:
     return numbers[0], numbers[-1]
 
 
-def parse_windows(windows: Windows) -> tuple[Border, tuple[int, int], tuple[int, int]]:
+def parse_windows(
+    border: str | Border, stride: Pair, dilation: Pair
+) -> tuple[Border, tuple[int, int], tuple[int, int]]:
     """Return border, stride and dilation, the last two as ``(rows, columns)``."""
-    border, stride, dilation = windows
     return parse_border(border), parse_pair(stride, "stride"), parse_pair(dilation, "dilation")
 
 
@@ -192,7 +188,7 @@ def pads(size: int, dilation: int, border: Border) -> tuple[int, int]:
 
 
 def output_size(
-    size: int, kernel: int, *, stride: int = 1, dilation: int = 1, padding: int = 0, axis: str = ""
+    size: int, kernel: int, stride: int = 1, dilation: int = 1, padding: int = 0, axis: str = ""
 ) -> int:
     """Return how many windows fit: ``floor((n + pads - d*(k - 1) - 1) / s) + 1``.
 

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from cnncli.ops import fourier, taps, toeplitz
 from cnncli.ops.bands import Layout, Scratch
 from cnncli.ops.dtypes import exact_dtype, is_finite, narrowest, real_dtype, value_range
-from cnncli.ops.factors import count_calls
 from cnncli.ops.kernels import Kernel
 from cnncli.ops.pixels import Epilogue, Exact, as_real, combine, real_pixels
 
@@ -98,10 +97,9 @@ class Response(NamedTuple):
             whole, divisor = kernel.whole
             bounds = whole.bounds(low, high)
             sums = narrowest(*bounds)
-            by_taps = _CALL[real.itemsize] * count_calls(kernel.passes)
+            by_taps = _CALL[real.itemsize] * kernel.calls
             floats = min(toeplitz.nanoseconds(kernel.terms, real), by_taps)
-            calls = count_calls(whole.passes)
-            if sums and sums.itemsize <= 4 and _CALL[sums.itemsize] * calls <= floats:
+            if sums and sums.itemsize <= 4 and _CALL[sums.itemsize] * whole.calls <= floats:
                 return cls(whole, divisor, real, bounds)
         return cls(kernel, 1, real, kernel.bounds(low, high))
 
@@ -144,15 +142,15 @@ class Choice(NamedTuple):
     tile: tuple[int, int] | None = None
 
 
-def choose(kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Choice:
+def choose(kernel: Kernel, image: Array, layout: Layout, epilogue: Epilogue) -> Choice:
     """Return the cheapest way from an image to pixels.
 
     The image's values matter only where transforms would spread a NaN. For the range ``minmax``
     the result is sums, whose extremes are still to be found.
     """
     if kernel.partners:
-        return _several(kernel, layout, epilogue)
-    response = Response.of(layout.image, kernel, layout.border.value)
+        return _several(kernel, image, layout, epilogue)
+    response = Response.of(image, kernel, layout.border.value)
     if response.divisor > 1:
         epilogue = epilogue.times(response.divisor)
         if epilogue.mode == "response":
@@ -171,7 +169,7 @@ def choose(kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Choice:
         if response.bounds is not None and epilogue.rounds:
             epilogue = epilogue.within(response.bounds)
         finish = partial(_to_real, kernel=kernel, epilogue=epilogue, precision=precision)
-    work = _cheapest(response, sums, layout)
+    work = _cheapest(response, sums, image, layout)
     return work._replace(finish=finish, dtype=dtype, divisor=response.divisor)
 
 
@@ -192,13 +190,13 @@ def _to_real(
 ) -> Array:
     response = sums[0]
     if kernel.partners:
-        response = combine(kernel, [as_real(each, precision, scratch, own=True) for each in sums])
+        response = combine(kernel, [as_real(each, precision, scratch) for each in sums])
     return real_pixels(response, epilogue, precision, scratch)
 
 
-def _several(kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Choice:
+def _several(kernel: Kernel, image: Array, layout: Layout, epilogue: Epilogue) -> Choice:
     """Return the work of a filter of several kernels: each tap by tap, combined in real numbers."""
-    responses = [Response.of(layout.image, part, layout.border.value) for part in kernel.parts]
+    responses = [Response.of(image, part, layout.border.value) for part in kernel.parts]
     wide = any(each.dtype.itemsize == 8 for each in responses)
     precision = np.dtype(np.float64 if wide else np.float32)
     sums, reason = precision, "direct sums"
@@ -209,29 +207,28 @@ def _several(kernel: Kernel, layout: Layout, epilogue: Epilogue) -> Choice:
     if epilogue.mode in ("response", "minmax"):
         epilogue = Epilogue(precision, "real")
     works = [_by_taps(each, sums, layout, reason) for each in kernel.parts]
-    epilogue = epilogue._replace(nan=layout.image.dtype.kind == "f")
+    epilogue = epilogue._replace(nan=image.dtype.kind == "f")
     finish = partial(_to_real, kernel=kernel, epilogue=epilogue, precision=precision)
-    plan = works[0].plan._replace(calls=sum(count_calls(each.passes) for each in kernel.parts))
+    plan = works[0].plan._replace(calls=sum(each.calls for each in kernel.parts))
     correlate = tuple(each.correlate[0] for each in works)
     cost = sum(each.cost for each in works)
     return Choice(sums, correlate, finish, epilogue.dtype, cost, plan)
 
 
-def _cheapest(response: Response, sums: np.dtype[Any], layout: Layout) -> Choice:
+def _cheapest(response: Response, sums: np.dtype[Any], image: Array, layout: Layout) -> Choice:
     """Return how to sum the products: by taps, Toeplitz products or transforms."""
-    kernel, image = response.kernel, layout.image
-    size = len(image), image.shape[1] // layout.channels
-    cost = _CALL[sums.itemsize] * count_calls(kernel.passes)
+    kernel = response.kernel
+    cost = _CALL[sums.itemsize] * kernel.calls
     if response.exact:
         double = np.dtype(np.float64)
         largest = max(map(abs, value_range(image)))
-        slow = fourier.nanoseconds(size, layout.halo, double)
+        slow = fourier.nanoseconds(layout.size, layout.halo, double)
         if cost > slow and fourier.is_exact(kernel.weights, layout.halo, largest):
             return _by_fourier(kernel, double, layout, whole=True)
         return _by_taps(kernel, sums, layout, "exact integers")
     banded = toeplitz.nanoseconds(kernel.terms, sums)
     banded += _FLOAT_IMAGE[sums.itemsize] if image.dtype.kind == "f" else 0.0
-    transformed = fourier.nanoseconds(size, layout.halo, sums)
+    transformed = fourier.nanoseconds(layout.size, layout.halo, sums)
     if cost <= min(banded, transformed) or not is_finite(image):
         return _by_taps(kernel, sums, layout, "direct sums")
     if banded <= transformed:
@@ -241,9 +238,8 @@ def _cheapest(response: Response, sums: np.dtype[Any], layout: Layout) -> Choice
 
 def _by_taps(kernel: Kernel, sums: np.dtype[Any], layout: Layout, reason: str) -> Choice:
     correlate = partial(taps.correlate_taps, kernel=kernel, steps=layout.steps)
-    calls = count_calls(kernel.passes)
-    plan = Algorithm("taps", f"{kernel.size} kernel, {reason}", sums, calls=calls)
-    cost = _CALL[sums.itemsize] * calls + _PAD
+    plan = Algorithm("taps", f"{kernel.size} kernel, {reason}", sums, calls=kernel.calls)
+    cost = _CALL[sums.itemsize] * kernel.calls + _PAD
     return Choice(sums, (correlate,), _as_they_are, sums, cost, plan)
 
 

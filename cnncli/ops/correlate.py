@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from cnncli.errors import ShapeError, UsageError
 from cnncli.ops.bands import Band, Layout, Scratch, shared
-from cnncli.ops.borders import Border, Pair
+from cnncli.ops.borders import Border, Pair, parse_windows
 from cnncli.ops.choose import Algorithm, Choice, choose
 from cnncli.ops.dtypes import as_image, as_kernel, check_real
-from cnncli.ops.kernels import Kernel
-from cnncli.ops.pixels import RESPONSE, Epilogue, resolve_range
+from cnncli.ops.kernels import Kernel, Scale
+from cnncli.ops.pixels import RESPONSE, Epilogue, extremes, resolve_range
 from cnncli.pipeline import core_count
 
 Array = npt.NDArray[Any]
@@ -37,7 +37,7 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     border: str | Border = "reflect",
     stride: Pair = 1,
     dilation: Pair = 1,
-    scale: float | str | None = None,
+    scale: Scale = None,
     bias: float = 0.0,
     range: str = "auto",  # noqa: A002 (the name of the command's option)
     dtype: npt.DTypeLike | None = None,
@@ -97,16 +97,18 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
         raise UsageError(f"op {op!r} is unknown; use correlate or convolve")
     kind = dtype if dtype is not None else np.uint8 if pixels.dtype.kind == "b" else pixels.dtype
     epilogue = Epilogue.of(kind, resolve_range(range, kernel)[0], kernel.divisor(scale), bias)
-    layout = Layout.of(pixels, kernel.shape, (border, stride, dilation))
+    layout = Layout.of(pixels.shape, kernel.shape, *parse_windows(border, stride, dilation))
     kernel = kernel.rotated if op == "convolve" else kernel
-    work = choose(kernel, layout, epilogue)
+    work = choose(kernel, pixels, layout, epilogue)
     if epilogue.mode == "minmax":
-        work = choose(kernel, layout, _stretched(epilogue, work, layout, threads))
-    return _slide(work, layout, threads, out)
+        epilogue = _stretched(epilogue, work, pixels, layout, threads)
+        work = choose(kernel, pixels, layout, epilogue)
+    return _slide(work, pixels, layout, threads, out)
 
 
 def _slide(
     work: Choice,
+    image: Array,
     layout: Layout,
     threads: int | None = None,
     out: Array | None = None,
@@ -116,7 +118,12 @@ def _slide(
 
     On as many threads as pay. What finds extremes may `look` at each band, and no output is made.
     """
-    out = _output(out, layout, work.dtype) if look is None else np.empty((0, 0, layout.channels))
+    image = np.ascontiguousarray(image)
+    out = (
+        _output(out, image, layout.shape, work.dtype)
+        if look is None
+        else np.empty((0, 0, layout.channels))
+    )
     pixels = out.reshape(*out.shape[:2], layout.channels)
     (sy, sx), (rows, columns), c = layout.stride, layout.full, layout.channels
     used = min(threads or core_count(), max(1, int(rows * columns * c * work.cost / _ALONE)))
@@ -128,7 +135,7 @@ def _slide(
         with Scratch.lent() as scratch:
             for band in some:
                 scratch.reset()
-                padded = layout.pad(band, work.padded, scratch)
+                padded = layout.pad(image, band, work.padded, scratch)
                 shape = band.tall, band.wide * c
                 sums: list[Array] = []
                 for correlate in work.correlate:
@@ -146,29 +153,24 @@ def _slide(
     return out, work.plan._replace(threads=used)
 
 
-def _stretched(epilogue: Epilogue, work: Choice, layout: Layout, threads: int | None) -> Epilogue:
+def _stretched(
+    epilogue: Epilogue, work: Choice, image: Array, layout: Layout, threads: int | None
+) -> Epilogue:
     """Return the epilogue that maps the smallest response to black and the largest to white."""
-    ends: list[tuple[Any, Any]] = []
-
-    def look(sums: Array) -> None:
-        low, high = np.fmin.reduce(sums, axis=None), np.fmax.reduce(sums, axis=None)
-        ends.append((low.item(), high.item()))
-
-    _slide(work, layout, threads, look=look)
-    lows, highs = zip(*ends, strict=True)
-    low, high = np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
-    return epilogue.stretched(low, high).times(Fraction(1, work.divisor))
+    ends: list[Any] = []
+    _slide(work, image, layout, threads, look=lambda sums: ends.extend(extremes(sums)))
+    return epilogue.stretched(*extremes(ends)).times(Fraction(1, work.divisor))
 
 
-def _output(out: Array | None, layout: Layout, dtype: np.dtype[Any]) -> Array:
+def _output(out: Array | None, image: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return a new array, or `out` if it fits."""
     if out is None:
-        return np.empty(layout.shape, dtype)
-    alike = out.shape == layout.shape and out.dtype == dtype and out.flags.carray
-    if not alike or np.may_share_memory(out, layout.image):
+        return np.empty(shape, dtype)
+    alike = out.shape == shape and out.dtype == dtype and out.flags.carray
+    if not alike or np.may_share_memory(out, image):
         raise ShapeError(
             f"out is {out.dtype} {out.shape}; give a contiguous, writeable array of {dtype} "
-            f"{layout.shape} that shares no memory with the image"
+            f"{shape} that shares no memory with the image"
         )
     return out
 
@@ -214,8 +216,8 @@ def correlate2d(
     [[10, 13], [19, 22]]
     """
     pixels, kernel = as_image(image), Kernel.of(kernel)
-    layout = Layout.of(pixels, kernel.shape, (border, stride, dilation))
-    return _slide(choose(kernel, layout, RESPONSE), layout)[0]
+    layout = Layout.of(pixels.shape, kernel.shape, *parse_windows(border, stride, dilation))
+    return _slide(choose(kernel, pixels, layout, RESPONSE), pixels, layout)[0]
 
 
 def convolve2d(image: npt.ArrayLike, kernel: npt.ArrayLike | Kernel, **windows: Any) -> Array:

@@ -102,7 +102,9 @@ class Pass(NamedTuple):
     Parameters
     ----------
     kind
-        ``box``: neighbours are added up; ``binomial``: a row of Pascal's triangle; ``taps``.
+        ``box``: neighbours are added up; ``binomial``: a row of Pascal's triangle; ``taps``; after
+        a column and a row ``plus``: weighted pixels are added to the sums, or ``minus``: the sums
+        are subtracted from them.
     size
         Number of taps along a line.
     down
@@ -126,18 +128,19 @@ def count_calls(passes: Iterable[Pass]) -> int:
     """
     calls = 0
     for each in passes:
-        sizes = [each.size] if each.kind == "box" else []
-        while sizes:  # a box of 15 is three boxes of 3 in a box of 5; a prime is one more than 4
-            k = sizes.pop()
-            factor = smallest_factor(k)
-            sizes += [factor, k // factor] if factor < k else [k - 1] if k > 1 else []
-            calls += factor == k > 1
-        if each.kind == "binomial":
-            calls += each.size - 1
-        if each.kind == "taps":
-            taps = sum([len(members) for _, members in each.groups])
-            calls += max(taps - 1 + sum([weight != 1 for weight, _ in each.groups]), 0)
+        taps = sum([len(members) for _, members in each.groups])
+        weighted = max(taps - 1 + sum([weight != 1 for weight, _ in each.groups]), 0)
+        single = {"box": _box_calls(each.size), "binomial": each.size - 1, "taps": weighted}
+        calls += single.get(each.kind, weighted + 1)  # plus or minus: one more
     return calls
+
+
+def _box_calls(k: int) -> int:
+    """Count: a box of 15 is three of 3 in one of 5; a prime is one more than the number below."""
+    factor = smallest_factor(k)
+    if factor == k:
+        return 0 if k == 1 else 1 + _box_calls(k - 1)
+    return _box_calls(factor) + _box_calls(k // factor)
 
 
 def as_pass(weights: Array) -> Pass:
@@ -146,13 +149,9 @@ def as_pass(weights: Array) -> Pass:
     >>> as_pass(np.array([[-1, 0, 1]])).groups
     [(1, [(0, 2, 1), (0, 0, -1)])]
     """
-    k, kind = weights.size, "taps"
-    if k == max(weights.shape):
-        if (weights == 1).all():
-            kind = "box"
-        elif k > 2 and weights.dtype.kind == "i":
-            binomial = [comb(k - 1, i) for i in range(k)] == weights.ravel().tolist()
-            kind = "binomial" if binomial else "taps"
+    k, line = weights.size, weights.ravel().tolist() if 1 in weights.shape else []
+    pascal = weights.dtype.kind == "i" and k > 2 and line == [comb(k - 1, i) for i in range(k)]
+    kind = "box" if set(line) == {1} else "binomial" if pascal else "taps"
     groups: dict[Any, list[tuple[int, int, int]]] = {}
     for i, j in np.argwhere(weights).tolist():
         weight = weights[i, j].item()
@@ -161,6 +160,27 @@ def as_pass(weights: Array) -> Pass:
         members.sort(key=lambda member: -member[2])
     ordered = sorted(groups.items(), key=lambda item: (-item[1][0][2], -len(item[1])))
     return Pass(kind, k, weights.shape[0] > 1, ordered)
+
+
+def ways(weights: Array) -> list[tuple[Pass, ...]]:
+    """Return how products may be summed: all at once, or down, across and what is left over.
+
+    Whole numbers may be a column times a row but for the middle: a box and -9 make ``laplacian8``.
+
+    >>> [each.kind for each in ways(np.array([[1, 1, 1], [1, -8, 1], [1, 1, 1]]))[1]]
+    ['box', 'box', 'plus']
+    """
+    found, middle = column_and_row(weights), np.zeros_like(weights)
+    if found is None and weights.dtype.kind == "i" and weights[0, 0]:
+        i, j = weights.shape[0] // 2, weights.shape[1] // 2
+        middle[i, j] = weights[i, j] - weights[i, 0] * weights[0, j] // weights[0, 0]
+        found = column_and_row(weights - middle)
+    if found is None or 1 in weights.shape:
+        return [(as_pass(weights),)]
+    minus = bool(middle.any() and found[0].sum() < 0)
+    down, across = as_pass(found[0][:, np.newaxis] * (-1) ** minus), as_pass(found[1][np.newaxis])
+    last = as_pass(middle)._replace(kind="minus" if minus else "plus")
+    return [(as_pass(weights),), (down, across, last) if middle.any() else (down, across)]
 
 
 def smallest_factor(k: int) -> int:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import cached_property, reduce
 from math import comb
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from cnncli.ops import factors
 from cnncli.ops.dtypes import as_kernel
 
 Array = npt.NDArray[Any]
+Scale = float | Literal["sum"] | None
 
 
 def _magnitude(responses: Sequence[Array]) -> Array:
@@ -143,13 +144,13 @@ class Kernel:
 
     @cached_property
     def passes(self) -> tuple[factors.Pass, ...]:
-        """How its products are summed: down and across where that is less, or all at once."""
-        found = factors.column_and_row(self.weights)
-        if found is not None and 1 not in self.shape:
-            column, row = found
-            if np.count_nonzero(column) + np.count_nonzero(row) < np.count_nonzero(self.weights):
-                return factors.as_pass(column[:, np.newaxis]), factors.as_pass(row[np.newaxis])
-        return (factors.as_pass(self.weights),)
+        """How its products are summed: the way that takes the fewest calls."""
+        return min(factors.ways(self.weights), key=factors.count_calls)
+
+    @cached_property
+    def calls(self) -> int:
+        """How many calls the passes take for each band."""
+        return factors.count_calls(self.passes)
 
     @cached_property
     def terms(self) -> list[tuple[Array, Array]] | None:
@@ -170,7 +171,7 @@ class Kernel:
         turned = tuple(each.rotated for each in self.partners)
         return replace(self, weights=self.weights[::-1, ::-1].copy(), partners=turned)
 
-    def divisor(self, scale: float | str | None) -> Fraction:
+    def divisor(self, scale: Scale) -> Fraction:
         """Return the divisor of the response as an exact fraction.
 
         Parameters
@@ -185,23 +186,15 @@ class Kernel:
             If the scale, or the sum that it stands for, is 0 or not finite.
         """
         if scale != "sum":
-            own = 1 if self.partners else self.scale
-            return _nonzero(own if scale is None else scale)
+            number = scale if scale is not None else 1 if self.partners else self.scale
+            if number == 0 or not math.isfinite(number):
+                raise KernelError(f"scale is {number}; give a number other than 0, or sum")
+            return factors.nearest_fraction(number)
         if self.partners:
             raise KernelError(f"{self.name} has several kernels and no sum; give --scale a number")
         if self.sum == 0:
             raise KernelError("the kernel sums to 0 and cannot be scaled by its sum; give a number")
         return factors.nearest_fraction(self.sum)
-
-
-def _nonzero(scale: float | str) -> Fraction:
-    try:
-        number = float(scale)
-    except ValueError:
-        number = float("nan")
-    if number == 0 or not math.isfinite(number):
-        raise KernelError(f"scale is {scale!r}; give a number other than 0, or sum")
-    return factors.nearest_fraction(number)
 
 
 _NAMED: dict[str, Kernel] = {}

@@ -252,9 +252,9 @@ def real_pixels(response: Array, epilogue: Epilogue, precision: Any, scratch: Sc
     return value
 
 
-def as_real(response: Array, precision: Any, scratch: Scratch, *, own: bool = False) -> Array:
-    """Return responses as real numbers of a type; with `own` never in their own memory."""
-    if response.dtype == precision and not own:
+def as_real(response: Array, precision: Any, scratch: Scratch) -> Array:
+    """Return responses as real numbers of a type."""
+    if response.dtype == precision:
         return response
     value = scratch.empty(response.shape, precision)
     np.copyto(value, response, "unsafe")
@@ -279,6 +279,11 @@ def divide(value: Array, scale: Fraction) -> None:
         np.multiply(value, one(bottom), out=value)
     if top != 1:
         np.divide(value, one(top), out=value)
+
+
+def extremes(values: npt.ArrayLike) -> tuple[Any, Any]:
+    """Return the smallest and the largest value that is a number."""
+    return np.fmin.reduce(values, axis=None).item(), np.fmax.reduce(values, axis=None).item()
 
 
 def to_pixels(
@@ -321,8 +326,7 @@ def to_pixels(
     """
     epilogue = Epilogue.of(dtype, range, scale, bias)
     if epilogue.mode == "minmax":
-        low, high = np.fmin.reduce(response, axis=None), np.fmax.reduce(response, axis=None)
-        epilogue = epilogue.stretched(low.item(), high.item())
+        epilogue = epilogue.stretched(*extremes(response))
     out = np.empty(response.shape, epilogue.dtype)
     flat, pixels, scratch = response.reshape(-1), out.reshape(-1), Scratch()
     with np.errstate(over="ignore", invalid="ignore"):
@@ -335,12 +339,10 @@ def to_pixels(
 
 def _finished(response: Array, epilogue: Epilogue, scratch: Scratch) -> Array:
     """Return a block of responses, which stay as they are, as pixels before the last conversion."""
+    form = None
     if response.dtype.kind in "iu":
         form = epilogue.exact(int(response.min()), int(response.max()))
-        if form is not None:
-            sums = scratch.empty(response.shape, np.int64)
-            np.copyto(sums, response, "unsafe")
-            return form.apply(sums)
     precision = np.dtype(np.float64 if response.dtype.itemsize == 8 else np.float32)
-    values = as_real(response, precision, scratch, own=True)
-    return real_pixels(values, epilogue, precision, scratch)
+    values = scratch.empty(response.shape, precision if form is None else np.int64)
+    np.copyto(values, response, "unsafe")
+    return real_pixels(values, epilogue, precision, scratch) if form is None else form.apply(values)

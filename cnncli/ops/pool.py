@@ -20,7 +20,7 @@ from cnncli.ops.dtypes import (
     real_dtype,
     value_range,
 )
-from cnncli.ops.pixels import to_pixels
+from cnncli.ops.pixels import Exact, to_pixels
 from cnncli.ops.taps import box_sums
 from cnncli.pipeline import core_count
 
@@ -319,15 +319,11 @@ def _keep(flat: Array, step: int, out: Array) -> None:
 
 def _finish(pooling: _Pooling, values: Array, count: int, out: Array) -> None:
     """Turn reduced windows of `count` pixels, which are overwritten, into results."""
-    one, mode = values.dtype.type, pooling.mode
+    mode = pooling.mode
     if mode == "l2":
         np.sqrt(values, out=values)
     if mode == "avg" and values.dtype.kind in "iu" and out.dtype == pooling.rows.dtype:
-        np.add(values, one(count // 2), out=values)
-        if count & (count - 1) == 0:
-            np.right_shift(values, one(count.bit_length() - 1), out=values)
-        else:
-            np.floor_divide(values, one(count), out=values)
+        Exact(1, 0, count, False, 0, 0, out.dtype, values.dtype).apply(values)
         np.copyto(out, values, "unsafe")  # a mean lies between the smallest and the largest
     elif out.dtype.kind in "iu" and out.dtype != pooling.natural:
         out[...] = to_pixels(values, out.dtype, scale=count if mode == "avg" else 1)

@@ -162,7 +162,7 @@ BAD_INPUTS = [
     (["photo.png", "-f", "sobel_x", "--scale", "sum"], 2, "cannot be scaled by its sum"),
     (["photo.png", "-f", "blur", "--bias", "x"], 2, "'--bias': Input should be a valid number"),
     (["photo.png", "-f", "blur", "--bias", "nan"], 2, "bias is nan; give a finite number"),
-    (["photo.png", "-f", "blur", "--scale", "inf"], 2, "scale is 'inf'"),
+    (["photo.png", "-f", "blur", "--scale", "inf"], 2, "scale is inf"),
     (["photo.png", "-f", "blur", "--scale", "1e-320"], 2, "give a number from 1e-30 to 1e+30"),
     (["photo.png", "-f", "blur", "--bias", "1e99"], 2, "bias is 1e+99; give a number up to 1e+30"),
     (["photo.png", "-k", "1e99 1e99"], 1, "has the size 1e+99; use numbers up to 1e+30"),

@@ -98,7 +98,7 @@ def test_auto_looks_at_the_whole_chain(steps: tuple[Kernel, ...], mode: str) -> 
 
 def test_scale_and_bias_belong_to_the_last_filter() -> None:
     pixels = RNG.integers(0, 256, (6, 6), np.uint8)
-    done = apply_filters(Picture(pixels), (BLUR, BLUR), replace(PLAIN, scale="18", bias=10.0))
+    done = apply_filters(Picture(pixels), (BLUR, BLUR), replace(PLAIN, scale=18, bias=10.0))
     once = windows(pixels).mean((2, 3))
     assert (done.picture.pixels == np.floor(windows(once).sum((2, 3)) / 18 + 10.5)).all()
 

@@ -57,7 +57,7 @@ CASES: list[dict[str, Any]] = [
     *[{"range": r} for r in ("auto", "clip", "abs", "offset", "minmax", "raw")],
     *[{"stride": (2, 2)}, {"stride": (2, 3)}, {"dilation": (2, 2)}],
     {"dilation": (1, 2), "stride": (3, 3)},
-    *[{"op": "convolve"}, {"scale": "7", "bias": 3.0}, {"scale": "sum"}],
+    *[{"op": "convolve"}, {"scale": 7, "bias": 3.0}, {"scale": "sum"}],
     {"border": Border("valid"), "dilation": (2, 2), "op": "convolve", "stride": (2, 2)},
 ]
 

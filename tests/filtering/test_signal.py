@@ -25,7 +25,7 @@ def test_the_lesson() -> None:
         (Settings(border=parse_border("valid"), op="convolve"), [1, 3, -1, -3, 0]),
         (Settings(border=parse_border("valid"), stride=(2, 2)), [-1, 1, 0]),
         (Settings(border=parse_border("valid"), dilation=(2, 2)), [0, 0, 1]),
-        (Settings(border=parse_border("valid"), scale="2"), [-0.5, -1.5, 0.5, 1.5, 0.0]),
+        (Settings(border=parse_border("valid"), scale=2), [-0.5, -1.5, 0.5, 1.5, 0.0]),
         (Settings(border=parse_border("valid"), bias=10.0), [9, 7, 11, 13, 10]),
         (Settings(border=parse_border("constant:0")), [0, -1, -3, 1, 3, 0, 0]),
     ],
