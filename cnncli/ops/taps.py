@@ -100,10 +100,12 @@ def _group_sum(taps: list[tuple[Array, int]], weight: Any, out: Array) -> Array:
 
 def _pairs(source: Array, n: int, step: int, k: int, scratch: Scratch) -> Array:
     """Return k - 1 sums of neighbours: [1 1] applied k - 1 times is a row of Pascal's triangle."""
-    both = scratch.empty((2, n + (k - 2) * step), source.dtype)  # by turns: they stay in the cache
+    # Integers may be overwritten while they are read ahead; floats would go one by one.
+    turns = 2 if source.dtype.kind == "f" else 1
+    memory = scratch.empty((turns, n + (k - 2) * step), source.dtype)
     for left in range(k - 2, -1, -1):
         m = n + left * step
-        source = np.add(source[:m], source[step : step + m], out=both[left % 2, :m])
+        source = np.add(source[:m], source[step : step + m], out=memory[left % turns, :m])
     return source
 
 
