@@ -19,6 +19,9 @@ DARKEST = 0.06  # added before the logarithm: noise in black is not ink
 LOGS = np.log(np.arange(256, dtype=np.float32) / 255 + np.float32(DARKEST))
 COARSE = 32  # the background is worked out on about this many points a side
 WINDOW = 0.5  # of the shorter side: strokes are narrower, and light varies more slowly
+# A picture with so much of one kind on its frame and in all is not searched for ink of that kind.
+# Of 800 pictures of 16 kinds one digit was found in such ink, and that one was wrong.
+PAPER_FRAME, PAPER_AREA = 0.9, 0.75
 FAINTEST = 0.1  # in logarithms of colour: paler than this is never ink
 
 
@@ -62,13 +65,22 @@ def readings(grid: NDArray[np.uint8]) -> Iterator[Reading]:
     if float(np.ptp(values)) < max(FAINTEST, 5 * noise):
         return
     low, high = _two_levels(values)
+    light = values > (low + high) / 2
     for sign in (np.float32(1), np.float32(-1)):
+        if _surrounds(light if sign > 0 else ~light):
+            continue
         signed = sign * values
         page = _page(signed)
         page = page + quantile((signed - page).ravel()[::4])
         yield Reading(signed - page, page, sign * axis, noise, False)
         even = np.full((1, 1), low if sign > 0 else -high, np.float32)
         yield Reading(signed - even, even, sign * axis, noise, True)
+
+
+def _surrounds(ink: NDArray[np.bool_]) -> bool:
+    """Tell whether ink would be the paper: nearly all of the frame and most of the picture."""
+    frame = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
+    return bool(frame.mean() > PAPER_FRAME and ink.mean() > PAPER_AREA)
 
 
 def ink_axis(logs: Array) -> Array:

@@ -110,10 +110,10 @@ class Candidate:
         return 1 + int((high[1:, 1] >= high[:-1, 3]).sum())
 
 
-def search_grid(colours: NDArray[np.uint8], longest: int = LONGEST) -> NDArray[np.uint8]:
+def search_grid(colours: NDArray[np.uint8], longest: int = 0) -> NDArray[np.uint8]:
     """Return a picture at the size at which it is searched, small ones enlarged."""
     height, width = colours.shape[:2]
-    scale = longest / max(height, width)
+    scale = (longest or LONGEST) / max(height, width)
     return resize(colours, (max(round(height * scale), 1), max(round(width * scale), 1)))
 
 
@@ -175,9 +175,10 @@ def _grouped(reading: Reading, ink: Array, lines: Mask, objects: Objects) -> Ite
     clear = edges <= HUGGING * outlines
     groups = [_with_parts(objects, level, clear, seed) for seed in seeds]
     groups.append(clear & (longest >= SPECK * max(ink.shape)))
-    own = np.unique(np.array([group for group in groups if group.any()]), axis=0)
-    if not len(own):
+    different = {group.tobytes(): group for group in groups if group.any()}
+    if not different:
         return
+    own = np.array(list(different.values()))
     squares = ink * ink
     columns = np.stack([objects.areas, mass, outlines, edges, objects.sums(squares)], axis=1)
     area, own_mass, outline, edge, energy = (own.astype(float) @ columns).T
