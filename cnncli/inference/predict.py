@@ -25,7 +25,7 @@ from cnncli.preprocess import (
 )
 
 # What the network's confidence and its out-of-distribution score add to the evidence of a picture,
-# fitted together with the evidence's own weights: benchmarks/reading.py --fit.
+# fitted together with the evidence's own weights: benchmarks/reading_weights.py.
 CONFIDENT, STRANGE = 5.0, 11.0
 # What is less likely a digit than this is flagged. Of candidates from -10 to -16 it is the highest
 # that flags less than 3 % of the right answers in every kind of benchmarks/reading.py.
