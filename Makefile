@@ -40,10 +40,11 @@ test: $(VENV)/.dev  ## run the tests (under 200 s on two cores)
 test-all: $(VENV)/.dev  ## run the tests, the slow ones too
 	$(BIN)/python -m pytest -m 'slow or not slow'
 
-check: $(VENV)/.dev  ## ruff and mypy
+check: $(VENV)/.dev  ## ruff, mypy, and the size of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict cnncli
+	$(BIN)/python .ci/house.py
 
 bench: $(VENV)/.bench  ## race filters and training against their peers; rewrites docs/benchmarks*.md
 	$(BIN)/python benchmarks/filters.py

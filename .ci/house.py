@@ -8,6 +8,7 @@ number of this package's own frames on the stack at once while a command runs, i
 import ast
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cnncli"
 
-MOST_LINES = {"ops": 1_600, "in all": 10_200}
+# The ceiling of the whole only falls; a new room raises it by its own lines, in the same commit.
+MOST_LINES = {"ops": 1_600, "in all": 14_300}
 MOST_LAZY_IMPORTS = 70
 MOST_FRAMES = {
     "convolve scene.png -f vertical_edge": 15,
@@ -114,13 +116,14 @@ def classes(source: str) -> Iterator[str]:
             yield node.name
 
 
-def deepest_stack(arguments: list[str]) -> int:
+def deepest_stack(command: str, picture: str, *options: str) -> int:
     """Return how many frames of this package a command has at once, at the most."""
     # Nothing may change which weights are read.
     environment = {name: text for name, text in os.environ.items() if name[:7] != "CNNCLI_"}
     with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ROOT / "sample_images" / picture, folder)
         run = subprocess.run(
-            [sys.executable, "-c", _PROBE, str(PACKAGE), *arguments],
+            [sys.executable, "-c", _PROBE, str(PACKAGE), command, picture, *options],
             cwd=folder,
             env={**environment, "PYTHONPATH": str(ROOT)},
             capture_output=True,
@@ -148,9 +151,7 @@ def figures() -> Iterator[tuple[str, int, int | None]]:
         lines = code_lines(sources[Path(name)], name=function)
         yield f"code lines, {name} {function}", lines, SCREEN
     for words, most in MOST_FRAMES.items():
-        command, picture, *options = words.split()
-        depth = deepest_stack([command, str(ROOT / "sample_images" / picture), *options])
-        yield f"own frames, {words}", depth, most
+        yield f"own frames, {words}", deepest_stack(*words.split()), most
 
 
 def main() -> int:

@@ -97,7 +97,7 @@ def test_every_way_of_writing_a_digit_is_read_as_that_digit() -> None:
     read = _read(normalise(write(which, _dice(len(which))))).reshape(-1, 20)
     for number, found in zip(ways, read, strict=True):
         way = skeletons()[number]
-        assert (found == int(way.sign)).mean() >= 0.25, (way.sign, way.variant, found)
+        assert (found == int(way.sign)).mean() >= 0.5, (way.sign, way.variant, found)
 
 
 def test_every_font_and_display_is_read() -> None:
