@@ -167,23 +167,25 @@ def kinds(every: int) -> dict[str, Callable[[], list[Example]]]:
     return found
 
 
+def decoded(data: bytes) -> Picture:
+    """Return a file in memory as the library reads it."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return read_picture(file.name)
+
+
 def predict(predictor: Predictor, examples: list[Example]) -> Iterator[Prediction]:
     """Predict examples as files or as arrays."""
     by_name = {str(number): example.source for number, example in enumerate(examples)}
-    names = list(by_name)
-    with tempfile.TemporaryDirectory() as home:
 
-        def read(name: str) -> Picture:
-            source = by_name[name]
-            if isinstance(source, np.ndarray):
-                return Picture(source)
-            path = Path(home, name)
-            path.write_bytes(source)
-            return read_picture(path)
+    def read(name: str) -> Picture:
+        source = by_name[name]
+        return Picture(source) if isinstance(source, np.ndarray) else decoded(source)
 
-        asked = replace(predictor, read=read)
-        for start in range(0, len(names), asked.chunk):
-            yield from asked(names[start : start + asked.chunk])
+    names, asked = list(by_name), replace(predictor, read=read)
+    for start in range(0, len(names), asked.chunk):
+        yield from asked(names[start : start + asked.chunk])
 
 
 def count(predictor: Predictor, examples: list[Example]) -> tuple[Count, list[Prediction]]:

@@ -25,7 +25,7 @@ from cnncli.preprocess import (
 )
 
 # What the network's confidence and its out-of-distribution score add to the evidence of a picture,
-# fitted together with the evidence's own weights: benchmarks/reading.py --fit.
+# fitted together with the evidence's own weights: benchmarks/reading_weights.py.
 CONFIDENT, STRANGE = 5.0, 11.0
 # What is less likely a digit than this is flagged. Chosen on small samples of the pictures of
 # benchmarks/reading.py, between -10 and -14, and lowered by one: at -14 two of the sample digits,

@@ -21,7 +21,8 @@ SMALLEST_PART = 0.12  # of the digit's longer side
 LONGEST_WHOLE = 1.7  # a digit and its detached parts, against the digit alone
 
 
-# What speaks for an object being the digit, and how much, as logarithms of odds.
+# What speaks for an object being the digit, and how much, as logarithms of odds: a conditional
+# logit over the candidates of 900 generated and real pictures, benchmarks/reading_weights.py.
 FEATURES = {
     "level": -0.82,  # logarithm of its strength of ink, against the strongest in the picture
     "size": -1.79,  # logarithm of its longer side, against the picture's
