@@ -107,12 +107,25 @@ function extreme(image, reach, best) {
   return image;
 }
 
+// Whether ink would be the paper: nearly all of the frame and most of the picture.
+function surrounds({ values, height, width }) {
+  let area = 0, frame = 0;
+  values.forEach((value, i) => {
+    const x = i % width, y = (i - x) / width;
+    area += value;
+    frame += value * ((x === 0) + (x === width - 1) + (y === 0) + (y === height - 1));
+  });
+  return frame / (2 * (height + width)) > PAPER_FRAME && area / (height * width) > PAPER_AREA;
+}
+
 // Dark or light ink, on a page or cut out tightly: {ink, background, axis, noise, even}.
 function readings(planes) {
   const axis = inkAxis(planes), values = along(planes, axis), noise = noiseOf(values);
   if (maxOf(values.values) - minOf(values.values) < Math.max(FAINTEST, 5 * noise)) return [];
   const [low, high] = twoLevels(values.values);
+  const middle = (low + high) / 2;
   return [1, -1].flatMap((sign) => {
+    if (surrounds(mapPlane(values, (value) => (value > middle) === (sign > 0)))) return [];
     const signed = mapPlane(values, (value) => sign * value), flat = sign > 0 ? low : -high;
     const opened = pageOf(signed);
     const over = quantile(signed.values.map((value, i) => value - opened.values[i]).filter((_, i) => i % 4 === 0));

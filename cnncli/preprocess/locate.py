@@ -11,7 +11,7 @@ from cnncli.preprocess.ink import FAINTEST, Reading, readings
 from cnncli.preprocess.lines import find_lines, without_lines
 from cnncli.preprocess.objects import Array, Mask, Objects, label_components
 
-LONGEST = 128  # pixels of the longer side of the grid that is searched
+LONGEST = 96  # pixels of the longer side of the grid that is searched
 LEVELS = (0.25, 0.5)  # thresholds tried, as parts of the strongest ink
 FAR_FROM_NOISE = 2.5  # standard deviations of the grain: every threshold is that far
 # A detached part is this close, down and across, as a part of the digit's longer side: the bar
