@@ -26,11 +26,10 @@ from cnncli.preprocess import (
 
 # What the network's confidence and its out-of-distribution score add to the evidence of a picture,
 # fitted together with the evidence's own weights: benchmarks/reading_weights.py.
-CONFIDENT, STRANGE = 5.0, 11.0
-# What is less likely a digit than this is flagged. Chosen on small samples of the pictures of
-# benchmarks/reading.py, between -10 and -14, and lowered by one: at -14 two of the sample digits,
-# turned or inverted, were flagged although they are read right.
-LIKELY = -15.0
+CONFIDENT, STRANGE = 2.91, 9.55
+# The same for there being a digit at all; below 0 that is flagged.
+CLEAR_CONFIDENT, CLEAR_STRANGE = 0.59, 9.30
+LEAST_SURE = -3.0  # logarithm of a probability: what is lower counts as that
 SPLIT = 1.0  # what each digit more must gain where digits touch
 
 UNKNOWN = "unknown"
@@ -144,9 +143,15 @@ class RemoteEngine:
 
 
 def _likelihood(part: Prepared, probabilities: NDArray[np.float32], ood: float | None) -> float:
-    """Return how likely a picture shows a digit, by what is around it and by the network."""
+    """Return how likely this is the digit, by what is around it and by the network."""
     confidence = CONFIDENT * float(np.log(probabilities.max()))
     return part.evidence + confidence - STRANGE * (ood or 0.0)
+
+
+def _is_clear(part: Prepared, probabilities: NDArray[np.float32], ood: float | None) -> bool:
+    """Tell whether there is a digit at all, by the same signs."""
+    confidence = CLEAR_CONFIDENT * max(float(np.log(probabilities.max())), LEAST_SURE)
+    return part.clear + confidence >= CLEAR_STRANGE * (ood or 0.0)
 
 
 def _best_way(pieces: Pieces, likelihood: Callable[[Prepared], float]) -> list[Prepared]:
@@ -297,7 +302,7 @@ class Predictor:
         warnings = prepared.warnings
         if doubt is not None and doubt >= FLAGGED and not prepared.blank:
             warnings = (*warnings, UNFAMILIAR)
-        elif prepared.box is not None and _likelihood(prepared, row, doubt) < LIKELY:
+        elif not _is_clear(prepared, row, doubt):
             warnings = (*warnings, UNCLEAR)
         boxes = () if prepared.box is None else (prepared.box,)
         return Prediction(

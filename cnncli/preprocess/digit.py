@@ -68,7 +68,9 @@ def prepared(
     """
     pixels = place(ink_coverage(image, found), *size)
     box = _full_box(found, full)
-    return Prepared(pixels[:, :, np.newaxis], tuple(_doubts(found)), box, found.evidence)
+    return Prepared(
+        pixels[:, :, np.newaxis], tuple(_doubts(found)), box, found.evidence, found.clear
+    )
 
 
 def _doubts(found: Candidate) -> Iterator[str]:

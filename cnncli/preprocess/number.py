@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def _only(best: Candidate, mask: Mask) -> Candidate:
     own = np.ones(len(objects.areas), bool)
     top, left, bottom, right = box = hull(objects.boxes)
     evidence = -WIDE * max((right - left) / (bottom - top) - USUAL, 0)
-    return replace(best, objects=objects, own=own, box=box, evidence=evidence)
+    return replace(best, objects=objects, own=own, box=box, evidence=evidence, clear=inf)
 
 
 def _split(best: Candidate) -> tuple[list[Mask], tuple[tuple[int, str], ...]]:

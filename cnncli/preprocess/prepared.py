@@ -1,6 +1,7 @@
 """What a network is shown of a picture."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,15 @@ class Prepared:
         Left, top, right, bottom of what was read, in pixels of the picture; None for all of it.
     evidence
         What in the picture speaks for this being the digit, as a logarithm of odds.
+    clear
+        What in it speaks for there being one, likewise; infinite where nothing was searched.
     """
 
     pixels: NDArray[np.uint8]
     warnings: tuple[str, ...] = ()
     box: Box | None = None
     evidence: float = 0.0
+    clear: float = inf
 
     @property
     def blank(self) -> bool:
