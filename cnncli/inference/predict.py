@@ -24,9 +24,8 @@ from cnncli.preprocess import (
     to_network_input,
 )
 
-# What the network's confidence and its out-of-distribution score add to the evidence of a picture,
-# fitted together with the evidence's own weights: benchmarks/reading_weights.py.
-CONFIDENT, STRANGE = 2.91, 9.55
+# What the network's confidence and its out-of-distribution score add to the evidence of a picture.
+CONFIDENT, STRANGE = 5.0, 11.0
 # The same for there being a digit at all; below 0 that is flagged.
 CLEAR_CONFIDENT, CLEAR_STRANGE = 0.59, 9.30
 LEAST_SURE = -3.0  # logarithm of a probability: what is lower counts as that
