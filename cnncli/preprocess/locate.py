@@ -50,8 +50,8 @@ FEATURES = {
 }
 # What speaks for the chosen object being a digit at all, of the same features: a logistic
 # regression on digits that are read right against what is none or read wrong (--clear, with those
-# other weights). Its zero lay where 1.2 % of the former were doubted; it was moved by 2.5 so that no
-# sample digit is, turned or inverted.
+# other weights). Its zero lay where 1.2 % of the former were doubted; it was moved by 2.5, so that
+# no sample digit is, turned or inverted.
 CLEAR = {
     "level": -3.16, "size": -0.86, "size2": 0.86, "width": -0.46, "width2": -0.34,
     "edge": -1.93, "left": 0.04, "line": 0.32, "lines": -1.49, "even": 0.22, "negative": -10.11,
