@@ -101,7 +101,9 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     kernel = kernel.rotated if op == "convolve" else kernel
     work = choose(kernel, pixels, layout, epilogue)
     if epilogue.mode == "minmax":
-        epilogue = _stretched(epilogue, work, pixels, layout, threads)
+        ends: list[Any] = []  # the smallest response becomes black and the largest white
+        _slide(work, pixels, layout, threads, look=lambda sums: ends.extend(extremes(sums)))
+        epilogue = epilogue.stretched(*extremes(ends)).times(Fraction(1, work.divisor))
         work = choose(kernel, pixels, layout, epilogue)
     return _slide(work, pixels, layout, threads, out)
 
@@ -119,11 +121,8 @@ def _slide(
     On as many threads as pay. What finds extremes may `look` at each band, and no output is made.
     """
     image = np.ascontiguousarray(image)
-    out = (
-        _output(out, image, layout.shape, work.dtype)
-        if look is None
-        else np.empty((0, 0, layout.channels))
-    )
+    nothing = np.empty((0, 0, layout.channels))
+    out = nothing if look else _output(out, image, layout.shape, work.dtype)
     pixels = out.reshape(*out.shape[:2], layout.channels)
     (sy, sx), (rows, columns), c = layout.stride, layout.full, layout.channels
     used = min(threads or core_count(), max(1, int(rows * columns * c * work.cost / _ALONE)))
@@ -151,15 +150,6 @@ def _slide(
     with shared(do, bands, used) as left:
         do(left)
     return out, work.plan._replace(threads=used)
-
-
-def _stretched(
-    epilogue: Epilogue, work: Choice, image: Array, layout: Layout, threads: int | None
-) -> Epilogue:
-    """Return the epilogue that maps the smallest response to black and the largest to white."""
-    ends: list[Any] = []
-    _slide(work, image, layout, threads, look=lambda sums: ends.extend(extremes(sums)))
-    return epilogue.stretched(*extremes(ends)).times(Fraction(1, work.divisor))
 
 
 def _output(out: Array | None, image: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

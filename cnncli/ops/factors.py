@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
-from math import comb, isqrt, lcm
+from math import comb, lcm
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,21 +127,23 @@ def count_calls(passes: Iterable[Pass]) -> int:
     >>> count_calls([as_pass(np.ones((1, 15)))])
     5
     """
-    calls = 0
+    calls, sizes = 0, list[int]()
     for each in passes:
-        taps = sum([len(members) for _, members in each.groups])
-        weighted = max(taps - 1 + sum([weight != 1 for weight, _ in each.groups]), 0)
-        single = {"box": _box_calls(each.size), "binomial": each.size - 1, "taps": weighted}
-        calls += single.get(each.kind, weighted + 1)  # plus or minus: one more
+        if each.kind == "box":
+            sizes.append(each.size)
+        elif each.kind == "binomial":
+            calls += each.size - 1
+        else:  # a tap costs a sum, the first one none; plus and minus are sums with what was before
+            calls -= each.kind == "taps" and len(each.groups) > 0
+            for weight, members in each.groups:
+                calls += len(members) + (weight != 1)
+    while sizes:  # a box of 15 is three of 3 in one of 5; a prime is one more than the number below
+        k, p = sizes.pop(), 2
+        while k % p and p < k:
+            p += 1
+        calls += p == k
+        sizes += [] if k == 1 else [k - 1] if p == k else [p, k // p]
     return calls
-
-
-def _box_calls(k: int) -> int:
-    """Count: a box of 15 is three of 3 in one of 5; a prime is one more than the number below."""
-    factor = smallest_factor(k)
-    if factor == k:
-        return 0 if k == 1 else 1 + _box_calls(k - 1)
-    return _box_calls(factor) + _box_calls(k // factor)
 
 
 def as_pass(weights: Array) -> Pass:
@@ -150,46 +153,17 @@ def as_pass(weights: Array) -> Pass:
     [(1, [(0, 2, 1), (0, 0, -1)])]
     """
     k, line = weights.size, weights.ravel().tolist() if 1 in weights.shape else []
-    pascal = weights.dtype.kind == "i" and k > 2 and line == [comb(k - 1, i) for i in range(k)]
+    pascal = weights.dtype.kind == "i" and k > 2 and line == list(map(comb, [k - 1] * k, range(k)))
     kind = "box" if set(line) == {1} else "binomial" if pascal else "taps"
     groups: dict[Any, list[tuple[int, int, int]]] = {}
     for i, j in np.argwhere(weights).tolist():
         weight = weights[i, j].item()
         groups.setdefault(abs(weight), []).append((i, j, 1 if weight > 0 else -1))
-    for members in groups.values():
-        members.sort(key=lambda member: -member[2])
-    ordered = sorted(groups.items(), key=lambda item: (-item[1][0][2], -len(item[1])))
+    order = list[tuple[int, int, int, Any]]()
+    for weight, members in groups.items():
+        members.sort(key=itemgetter(2), reverse=True)
+        order.append((-members[0][2], -len(members), len(order), weight))
+    ordered: Groups = []
+    for _, _, _, weight in sorted(order):
+        ordered.append((weight, groups[weight]))
     return Pass(kind, k, weights.shape[0] > 1, ordered)
-
-
-def ways(weights: Array) -> list[tuple[Pass, ...]]:
-    """Return how products may be summed: all at once, or down, across and what is left over.
-
-    Whole numbers may be a column times a row but for the middle: a box and -9 make ``laplacian8``.
-
-    >>> [each.kind for each in ways(np.array([[1, 1, 1], [1, -8, 1], [1, 1, 1]]))[1]]
-    ['box', 'box', 'plus']
-    """
-    found, middle = column_and_row(weights), np.zeros_like(weights)
-    if found is None and weights.dtype.kind == "i" and weights[0, 0]:
-        i, j = weights.shape[0] // 2, weights.shape[1] // 2
-        middle[i, j] = weights[i, j] - weights[i, 0] * weights[0, j] // weights[0, 0]
-        found = column_and_row(weights - middle)
-    if found is None or 1 in weights.shape:
-        return [(as_pass(weights),)]
-    minus = bool(middle.any() and found[0].sum() < 0)
-    down, across = as_pass(found[0][:, np.newaxis] * (-1) ** minus), as_pass(found[1][np.newaxis])
-    last = as_pass(middle)._replace(kind="minus" if minus else "plus")
-    return [(as_pass(weights),), (down, across, last) if middle.any() else (down, across)]
-
-
-def smallest_factor(k: int) -> int:
-    """Return the smallest prime factor of a whole number from 1.
-
-    >>> smallest_factor(15)
-    3
-    """
-    for p in range(2, isqrt(k) + 1):
-        if k % p == 0:
-            return p
-    return k

@@ -144,8 +144,24 @@ class Kernel:
 
     @cached_property
     def passes(self) -> tuple[factors.Pass, ...]:
-        """How its products are summed: the way that takes the fewest calls."""
-        return min(factors.ways(self.weights), key=factors.count_calls)
+        """How its products are summed: all at once, or down, across and what is left over.
+
+        Whole numbers may be a column times a row but for the middle: a box and -9 make
+        ``laplacian8``. What takes the fewest calls is taken.
+        """
+        weights, at_once = self.weights, (factors.as_pass(self.weights),)
+        found, middle = factors.column_and_row(weights), np.zeros_like(weights)
+        if found is None and self.is_whole and weights[0, 0]:
+            i, j = weights.shape[0] // 2, weights.shape[1] // 2
+            middle[i, j] = weights[i, j] - weights[i, 0] * weights[0, j] // weights[0, 0]
+            found = factors.column_and_row(weights - middle)
+        if found is None or 1 in self.shape:
+            return at_once
+        sign = -1 if middle.any() and found[0].sum() < 0 else 1
+        down = factors.as_pass(sign * found[0][:, np.newaxis])
+        last = factors.as_pass(middle)._replace(kind="plus" if sign > 0 else "minus")
+        several = (down, factors.as_pass(found[1][np.newaxis]), last)[: 3 if middle.any() else 2]
+        return min(at_once, several, key=factors.count_calls)
 
     @cached_property
     def calls(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.ops.bands import Scratch, in_type
-from cnncli.ops.factors import Groups, smallest_factor
+from cnncli.ops.factors import Groups
 from cnncli.ops.kernels import Kernel
 
 Array = npt.NDArray[Any]
@@ -119,7 +119,7 @@ def box_sums(source: Array, n: int, step: int, k: int, scratch: Scratch) -> Arra
     if k < 4:
         pairs = np.add(source[:n], source[step:][:n], out=scratch.empty(n, source.dtype))
         return pairs if k == 2 else np.add(pairs, source[2 * step :][:n], out=pairs)
-    factor = smallest_factor(k)
+    factor = next(p for p in range(2, k + 1) if k % p == 0)
     if factor < k:
         parts = box_sums(source, n + (k - factor) * step, step, factor, scratch)
         return box_sums(parts, n, factor * step, k // factor, scratch)
