@@ -167,10 +167,12 @@ def kinds(every: int) -> dict[str, Callable[[], list[Example]]]:
     return found
 
 
-def decoded(data: bytes) -> Picture:
-    """Return a file in memory as the library reads it."""
+def decoded(source: Source) -> Picture:
+    """Return an array, or a file in memory as the library reads it."""
+    if isinstance(source, np.ndarray):
+        return Picture(source)
     with tempfile.NamedTemporaryFile() as file:
-        file.write(data)
+        file.write(source)
         file.flush()
         return read_picture(file.name)
 
@@ -178,12 +180,8 @@ def decoded(data: bytes) -> Picture:
 def predict(predictor: Predictor, examples: list[Example]) -> Iterator[Prediction]:
     """Predict examples as files or as arrays."""
     by_name = {str(number): example.source for number, example in enumerate(examples)}
-
-    def read(name: str) -> Picture:
-        source = by_name[name]
-        return Picture(source) if isinstance(source, np.ndarray) else decoded(source)
-
-    names, asked = list(by_name), replace(predictor, read=read)
+    names = list(by_name)
+    asked = replace(predictor, read=lambda name: decoded(by_name[name]))
     for start in range(0, len(names), asked.chunk):
         yield from asked(names[start : start + asked.chunk])
 

@@ -21,7 +21,6 @@ from reading import NONE, Example, decoded, handed, kinds, photographs
 from sklearn.linear_model import LogisticRegression
 
 from cnncli.checkpoint import read_checkpoint
-from cnncli.images import Picture
 from cnncli.inference.engine import Engine, load_engine
 from cnncli.inference.predict import CONFIDENT, LEAST_SURE, STRANGE
 from cnncli.preprocess.colours import to_colours
@@ -49,9 +48,7 @@ NO_DIGITS = {"no_cell_lines": 3} | dict.fromkeys(
 
 def examine(example: Example, engine: Engine) -> tuple[Array, Array] | None:
     """Return features with the network's two signs, and how right each candidate is read."""
-    source = example.source
-    picture = Picture(source) if isinstance(source, np.ndarray) else decoded(source)
-    image = working_image(to_colours(picture))
+    image = working_image(to_colours(decoded(example.source)))
     found = sorted(candidates(search_grid(image)), key=lambda one: -one.evidence)[:CANDIDATES]
     if not found:
         return None
@@ -89,7 +86,7 @@ def fit(tables: list[Array], right: list[Array], weight: Array) -> Array:
 
 
 def fit_clear(seen: list[tuple[Array, Array]], weight: Array) -> Array:
-    """Return the weights of what was chosen being a digit, and the constant, 0 at the threshold."""
+    """Return the weights of what was chosen being a digit, and the sum from which it is one."""
     winners, good = [], []
     for table, right in seen:
         evidence = table[:, :-2] @ list(FEATURES.values())
@@ -103,7 +100,7 @@ def fit_clear(seen: list[tuple[Array, Array]], weight: Array) -> Array:
     found = LogisticRegression(C=0.3, max_iter=5000)
     found.fit(table / scale, good, sample_weight=weight / weight.mean())
     weights = found.coef_[0] / scale
-    return np.append(weights, -np.quantile(table[good] @ weights, FALSE_ALARMS))
+    return np.append(weights, np.quantile(table[good] @ weights, FALSE_ALARMS))
 
 
 def main() -> None:
