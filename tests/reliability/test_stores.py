@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -151,14 +152,15 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[int]:
-    """Start an S3 server with a bucket of 20 pictures and return its port."""
+@contextmanager
+def s3_server(**environment: str) -> Iterator[int]:
+    """Start an S3 server and give its port."""
     port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-p", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env={**os.environ, **environment},
     )
     try:
         for _ in range(300):
@@ -166,6 +168,16 @@ def s3() -> Iterator[int]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
+        yield port
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[int]:
+    """Return the port of an S3 server with a bucket of 20 pictures."""
+    with s3_server() as port:
         files = fsspec.filesystem(
             "s3", key="k", secret="s", endpoint_url=f"http://127.0.0.1:{port}"
         )
@@ -173,9 +185,6 @@ def s3() -> Iterator[int]:
         for number in range(20):
             files.pipe_file(f"bucket/in/{number}.png", DIGIT + bytes(3000))
         yield port
-    finally:
-        server.kill()
-        server.wait()
 
 
 def environment(port: int) -> dict[str, str]:
@@ -214,6 +223,21 @@ def test_a_real_s3_server(s3: int, cli: CliRunner, tmp_path: Path) -> None:
     none = {**env, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": str(tmp_path)}
     run = cli("pool", "s3://bucket/in/1.png", env={**none, "AWS_EC2_METADATA_DISABLED": "true"})
     assert (run.returncode, "there are no credentials" in run.stderr) == (1, True), run.stderr
+
+
+@needs_s3
+@pytest.mark.slow
+def test_credentials_that_the_server_rejects(cli: CliRunner) -> None:
+    with s3_server(INITIAL_NO_AUTH_ACTION_COUNT="0") as port:  # it knows nobody
+        for arguments in (
+            ["s3://bucket/in/1.png"],
+            ["s3://bucket/in/"],
+            [sample_image("digit-1-28x28.png"), "-o", "s3://bucket/a.png"],
+        ):
+            run = cli("pool", *arguments, env=environment(port))
+            assert (run.returncode, run.stderr.count("\n")) == (1, 1), run.stderr
+            assert "access denied" in run.stderr
+            assert run.stderr.endswith("check the credentials\n")
 
 
 @needs_s3
