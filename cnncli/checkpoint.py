@@ -1,18 +1,17 @@
 """Trained weights in a safetensors file, with all that a prediction needs; no torch.
 
 The file's header carries one JSON record (format version, network, class names, preprocessing,
-the table of layers and a free model card). The header is bounded and checked against itself before
-a tensor is touched: a file can be wrong, but it cannot run code or ask for more memory than it has
-bytes.
+the table of layers and a free model card). The reader of safetensors checks the header against the
+file before a tensor is touched: a file can be wrong, but it cannot run code or ask for more memory
+than it has bytes.
 """
 
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from cnncli.files import atomic_write
 from cnncli.layers import Layer, Shape, tensor_shapes
 
 FORMAT_VERSION = 1
-MAX_HEADER_BYTES = 4 << 20  # a header of 250 tensors and a long card is about 60 KB
+MAX_RECORD_LENGTH = 4 << 20  # characters; that of a network of 250 tensors has about 60,000
 MAX_TENSOR_BYTES = 1 << 30
 MAX_WEIGHT = 1e5  # trained ones stay below 100; a product of four such cannot overflow a float32
 MAX_NAME_LENGTH = 200
@@ -144,20 +143,30 @@ def read_checkpoint(path: Path) -> Checkpoint:
         If the file is missing, is not such a file, was written by a newer version, or if its
         tensors do not fit the architecture that it names.
     """
+    from safetensors import SafetensorError
+
     try:
-        with path.open("rb") as file:
-            return _read(file)
+        return _read(path)
     except FileNotFoundError:
         raise CheckpointError(f"weights {path} do not exist; {_RETRAIN}") from None
     except OSError as error:
         raise CheckpointError(
-            f"cannot read the weights {path}: {error.strerror}; check the path"
+            f"cannot read the weights {path}: {error.strerror or error}; check the path"
+        ) from error
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} is not a safetensors file, or is damaged: {_brief(error)}; {_RETRAIN}"
         ) from error
     except CheckpointError as error:
         raise CheckpointError(f"{path} {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        what = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"{path} is not a usable weights file: {what}; {_RETRAIN}") from error
+        raise CheckpointError(
+            f"{path} is not a usable weights file: {_brief(error)}; {_RETRAIN}"
+        ) from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def is_torch_file(path: Path) -> bool:
@@ -170,15 +179,40 @@ def is_torch_file(path: Path) -> bool:
     return start == b"PK\x03\x04" or (start[:1] == b"\x80" and path.suffix != ".safetensors")
 
 
-def _read(file: BinaryIO) -> Checkpoint:
-    header, start = _read_header(file)
-    metadata = header.pop("__metadata__", {})
-    entries = {name: _entry(name, value) for name, value in header.items()}
-    shapes = {name: shape for name, (shape, _) in entries.items()}
-    if "cnncli" not in metadata:
-        model = infer_model(shapes)
-        return plain_checkpoint(model, _read_tensors(file, start, entries))
-    record = json.loads(metadata["cnncli"])
+def _read(path: Path) -> Checkpoint:
+    from safetensors import safe_open
+
+    if (size := path.stat().st_size) > MAX_TENSOR_BYTES:
+        raise ValueError(f"it has {size} bytes, more than {MAX_TENSOR_BYTES}")
+    with safe_open(path, "numpy") as file:
+        shapes = _shapes(file)
+        text = (file.metadata() or {}).get("cnncli")
+        if text is None:
+            return plain_checkpoint(infer_model(shapes), _tensors(file))
+        return _described(file, shapes, text)
+
+
+def _shapes(file: Any) -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {}
+    for name in file.keys():  # noqa: SIM118 (no mapping)
+        entry = file.get_slice(name)
+        if entry.get_dtype() != "F32":
+            raise ValueError(f"{name} holds {entry.get_dtype()!r} instead of F32")
+        shapes[name] = tuple(entry.get_shape())
+    return shapes
+
+
+def _tensors(file: Any) -> dict[str, NDArray[np.float32]]:
+    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    for array in tensors.values():
+        check_values(array)
+    return tensors
+
+
+def _described(file: Any, shapes: Mapping[str, Shape], text: str) -> Checkpoint:
+    if len(text) > MAX_RECORD_LENGTH:
+        raise ValueError(f"its record has {len(text)} letters, more than {MAX_RECORD_LENGTH}")
+    record = json.loads(text)
     if type(record["format"]) is not int or record["format"] != FORMAT_VERSION:
         raise CheckpointError(
             f"has the format version {record['format']!r}, this cnncli reads {FORMAT_VERSION}; "
@@ -193,8 +227,7 @@ def _read(file: BinaryIO) -> Checkpoint:
     if not isinstance(record["classes"], list) or not isinstance(record["card"], dict):
         raise TypeError("its classes are no list or its card is no table")
     classes = tuple(_text(name) for name in record["classes"])
-    tensors = _read_tensors(file, start, entries)
-    return Checkpoint(model, classes, preprocessing, tensors, dict(record["card"]), layers)
+    return Checkpoint(model, classes, preprocessing, _tensors(file), record["card"], layers)
 
 
 def _text(value: object) -> str:
@@ -203,52 +236,6 @@ def _text(value: object) -> str:
     if not 1 <= len(value) <= MAX_NAME_LENGTH:
         raise ValueError(f"a class name has {len(value)} letters instead of 1 to {MAX_NAME_LENGTH}")
     return value
-
-
-def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
-    length = int.from_bytes(file.read(8), "little")
-    if not 2 <= length <= MAX_HEADER_BYTES:
-        raise CheckpointError(f"is not a safetensors file; {_RETRAIN}")
-    raw = file.read(length)
-    if len(raw) < length or not raw.startswith(b"{"):
-        raise CheckpointError(f"is not a safetensors file, or is cut off; {_RETRAIN}")
-    header = json.loads(raw)
-    metadata = header.get("__metadata__", {})
-    if not isinstance(metadata, dict):
-        raise TypeError("its metadata is not a table")
-    return header, 8 + length
-
-
-def _entry(name: str, value: Mapping[str, Any]) -> tuple[Shape, tuple[int, int]]:
-    shape, (begin, end) = tuple(value["shape"]), value["data_offsets"]
-    if value["dtype"] != "F32":
-        raise ValueError(f"{name} holds {value['dtype']!r} instead of F32")
-    if not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
-        raise ValueError(f"{name} has a size or an offset that is no whole number")
-    if end - begin != 4 * math.prod(shape):
-        raise ValueError(f"{name} of the shape {shape} does not fit its {end - begin} bytes")
-    return shape, (begin, end)
-
-
-def _read_tensors(
-    file: BinaryIO, start: int, entries: Mapping[str, tuple[Shape, tuple[int, int]]]
-) -> dict[str, NDArray[np.float32]]:
-    spans = sorted(span for _, span in entries.values())
-    total = spans[-1][1]
-    if spans[0][0] != 0 or any(a[1] != b[0] for a, b in pairwise(spans)):
-        raise ValueError("its tensors overlap or leave gaps")
-    if total > MAX_TENSOR_BYTES:
-        raise ValueError(f"its tensors take {total} bytes, more than {MAX_TENSOR_BYTES}")
-    size = file.seek(0, 2) - start
-    if size != total:
-        raise ValueError(f"it has {size} bytes of tensors instead of {total}")
-    file.seek(start)
-    values = np.frombuffer(file.read(total), dtype="<f4").astype(np.float32)
-    check_values(values)
-    return {
-        name: values[begin // 4 : end // 4].reshape(shape)
-        for name, (shape, (begin, end)) in entries.items()
-    }
 
 
 def check_values(weights: NDArray[np.float32]) -> None:

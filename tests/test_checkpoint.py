@@ -121,6 +121,7 @@ def edit_model(header: dict[str, Any], **values: Any) -> None:
     header["__metadata__"]["cnncli"] = json.dumps(record)
 
 
+DAMAGED = "is not a safetensors file, or is damaged"
 BREAKAGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "newer format": (lambda h: edit_record(h, format=2), "pip install --upgrade cnncli"),
     "no name": (lambda h: edit_model(h, name="os.system"), "'os.system' is no name of a network"),
@@ -130,22 +131,17 @@ BREAKAGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "missing field": (lambda h: edit_record(h, model={"name": "simple"}), "lacks the fields"),
     "too few classes": (lambda h: edit_record(h, classes=["a"]), "10 outputs have 1 names"),
     "class no text": (lambda h: edit_record(h, classes=[1] * 10), "1 is not text"),
-    "tensor gone": (lambda h: h.pop("fc2.bias"), "no tensors fc2.bias"),
-    "tensor unknown": (
-        lambda h: h.update({"evil": h["fc2.bias"]}),
-        "unknown tensors evil",
-    ),
-    "other dtype": (lambda h: h["fc2.bias"].update(dtype="F16"), "fc2.bias holds 'F16'"),
-    "negative shape": (lambda h: h["fc2.bias"].update(shape=[-10]), "no whole number"),
+    "tensor gone": (lambda h: h.pop("fc2.bias"), DAMAGED),
+    "tensor renamed": (lambda h: h.update(evil=h.pop("fc2.bias")), "unknown tensors evil"),
+    "tensor twice": (lambda h: h.update(evil=h["fc2.bias"]), DAMAGED),
+    "other dtype": (lambda h: h["fc2.bias"].update(dtype="I32"), "fc2.bias holds 'I32'"),
+    "negative shape": (lambda h: h["fc2.bias"].update(shape=[-10]), DAMAGED),
     "beyond the end": (
         lambda h: h["fc2.bias"].update(data_offsets=[10**9, 10**9 + 40]),
-        "overlap or leave gaps",
+        DAMAGED,
     ),
-    "wrong length": (
-        lambda h: h["fc2.bias"].update(data_offsets=[0, 4]),
-        "does not fit its 4 bytes",
-    ),
-    "metadata a list": (lambda h: h.update(__metadata__=[]), "metadata is not a table"),
+    "wrong length": (lambda h: h["fc2.bias"].update(data_offsets=[0, 4]), DAMAGED),
+    "metadata a list": (lambda h: h.update(__metadata__=[]), DAMAGED),
     "record no JSON": (lambda h: h["__metadata__"].update(cnncli="{"), "not a usable weights"),
 }
 
@@ -277,9 +273,9 @@ def test_a_file_of_an_earlier_version_has_no_table_and_gets_one(tmp_path: Path) 
         (b"", "is not a safetensors file"),
         (b"just some text, longer than eight bytes", "is not a safetensors file"),
         (struct.pack("<Q", 1 << 60) + b"{}", "is not a safetensors file"),
-        (struct.pack("<Q", 100) + b"{}", "is cut off"),
+        (struct.pack("<Q", 100) + b"{}", "is not a safetensors file"),
         (struct.pack("<Q", 2) + b"{}", "holds no weights of a SimpleCNN"),
-        (struct.pack("<Q", 20000) + b'{"a":' * 4000, "not a usable weights file"),
+        (struct.pack("<Q", 20000) + b'{"a":' * 4000, "is not a safetensors file"),
         (struct.pack("<Q", 2) + b"[]", "is not a safetensors file"),
     ],
     ids=["empty", "text", "huge header", "cut", "no tensors", "nested", "list"],
@@ -295,7 +291,7 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     write_checkpoint(path, make())
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(CheckpointError, match="827684 bytes of tensors instead of 827688"):
+    with pytest.raises(CheckpointError, match=DAMAGED):
         read_checkpoint(path)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cnncli.checkpoint import MAX_HEADER_BYTES, read_checkpoint
+from cnncli.checkpoint import MAX_RECORD_LENGTH, read_checkpoint
 from cnncli.errors import CheckpointError
 from cnncli.resources import shipped_weights
 from tests.conftest import CliRunner
@@ -113,7 +113,7 @@ REFUSED: dict[str, bytes] = {
     "header only": RAW[: 8 + LENGTH],
     "half a header": RAW[: 8 + LENGTH // 2],
     "endless header": (2**63).to_bytes(8, "little") + RAW[8:],
-    "header above the limit": (MAX_HEADER_BYTES + 1).to_bytes(8, "little") + RAW[8:],
+    "header above the limit": (MAX_RECORD_LENGTH + 1).to_bytes(8, "little") + RAW[8:],
     "a pit for a header": (200_000).to_bytes(8, "little") + b'{"a":' + b"[" * 199_995,
     "nothing in it": packed({}, b""),
     "metadata only": packed({"__metadata__": HEADER["__metadata__"]}, b""),
