@@ -7,17 +7,15 @@ laid upon each other: one without the other finds strangers (features), or needs
 (pixels); a perceptual hash does not survive a mirror or a crop.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.config import PHOTO_EDGE_LIMITS, Preprocessing
+from cnncli.config import PHOTO_EDGE_LIMITS
 from cnncli.errors import DataError
 from cnncli.images.scaling import resize
 from cnncli.images.sizes import picture_size
@@ -136,11 +134,10 @@ def _open(folder: Path, root: Path) -> _Folder:
     classes, _ = folders.list_classes(parts["train"])
     listings = {part: folders.list_part(path, classes)[0] for part, path in parts.items()}
     edge = folders.fit_edge(folders.find_format(listings["train"])[0], PHOTO_EDGE_LIMITS["head"])
-    preprocessing = Preprocessing("resize", edge, edge, 3, (0.5,) * 3, (0.5,) * 3)
+    preprocessing = folders.plain_format(edge, 3)
     paths, names, splits, broken = [], [], [], []
     for part, listing in listings.items():
-        read = partial(folders.read_part, listing, preprocessing, os.cpu_count() or 1)
-        split, unread = cached(parts[part], listing, preprocessing, root, read)
+        split, unread = cached(parts[part], listing, preprocessing, root)
         skipped = {path for path, _ in unread}
         kept = [path for path in listing.files if path not in skipped]
         paths += [folder / path.relative_to(whole) for path in kept]

@@ -21,7 +21,6 @@ from cnncli.files import atomic_write
 from cnncli.images import Picture, write_picture
 from cnncli.inference.engine import load_engine
 from cnncli.inference.scores import Scores, score, worst_mistakes
-from cnncli.pipeline import core_count
 from cnncli.preprocess import to_network_input
 from cnncli.show.console import notice, result, stdout_console
 from cnncli.show.evaluation import (
@@ -137,7 +136,7 @@ def _whole_folder(folder: Path, checkpoint: Checkpoint, quiet: bool) -> Labelled
     part = next(parts[name] for name in ("test", "validation", "train") if name in parts)
     classes, notices = list_classes(part)
     listing, _ = list_part(part, classes)
-    split, broken = read_part(listing, checkpoint.preprocessing, core_count())
+    split, broken = read_part(listing, checkpoint.preprocessing)
     for text in (*notices, *(f"skipped: {why}" for _, why in broken)):
         notice(text, quiet=quiet)
     pixels = split.images.permute(0, 2, 3, 1).numpy()

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 
 from cnncli.config import Preprocessing
 from cnncli.files import atomic_write
+from cnncli.nn import folders
 from cnncli.nn.folders import Listing
 from cnncli.nn.splits import Split
 
@@ -19,14 +19,8 @@ MIN_PICTURES = 1000  # fewer are decoded in a second or two
 Part = tuple[Split, list[tuple[Path, str]]]
 
 
-def cached(
-    folder: Path,
-    listing: Listing,
-    preprocessing: Preprocessing,
-    root: Path,
-    read: Callable[[], Part],
-) -> Part:
-    """Return a part's pictures from the cache, or read them and fill it.
+def cached(folder: Path, listing: Listing, preprocessing: Preprocessing, root: Path) -> Part:
+    """Return what :func:`cnncli.nn.folders.read_part` does, from a cache if nothing has changed.
 
     One file serves each folder and format: what changes replaces it, so that the cache does not
     grow. A cache that cannot be written is done without.
@@ -41,18 +35,16 @@ def cached(
         Size and colour.
     root
         The data folder.
-    read
-        Decodes the pictures.
     """
     if len(listing.files) < MIN_PICTURES:
-        return read()
+        return folders.read_part(listing, preprocessing)
     size = [preprocessing.height, preprocessing.width, preprocessing.channels]
     name = _digest([str(folder), size])[:16]
     pixels, record = (root / "cache" / f"{name}{ending}" for ending in (".npy", ".json"))
     fresh = _digest([size, *(_stamp(path) for path in listing.files), listing.labels])
     with contextlib.suppress(OSError, ValueError, KeyError):
         return _load(pixels, record, fresh)
-    split, broken = read()
+    split, broken = folders.read_part(listing, preprocessing)
     with contextlib.suppress(OSError):
         _store(pixels, record, fresh, split, broken)
     return split, broken

@@ -1,66 +1,113 @@
-"""CIFAR-10 in its binary form: a label byte, then 3 x 32 x 32 bytes, picture by picture.
+"""CIFAR-10 in each of the forms in which it is passed around.
 
-The other published form is a set of pickles, which can run code when read; it is not used.
+Binary files (a label byte, then 3 x 32 x 32 bytes, picture by picture), Python's pickles of the
+same, or a folder of pictures for each class. A pickle is a program: it is read here, never run.
 """
 
+import pickletools
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cnncli.errors import DataError
+from cnncli.nn.cache import cached
+from cnncli.nn.folders import list_part, plain_format
+from cnncli.nn.sources import Part, Style
 from cnncli.nn.splits import Split
 
-URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
-MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
-FOLDER = "cifar-10-batches-bin"
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
-FILES = {
-    "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
-    "test": ("test_batch.bin",),
-}
-_RECORD = 1 + 3 * 32 * 32
+FILES = {"train": tuple(f"data_batch_{n}" for n in range(1, 6)), "test": ("test_batch",)}
+_FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py", "cifar10", ".")
+PIXELS = 3 * 32 * 32
+HOME = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
 
-def find_cifar(root: Path) -> Path | None:
-    """Return the folder under `root` that holds all six files, or None."""
-    names = [name for files in FILES.values() for name in files]
-    for folder in (root / FOLDER, root / "cifar10", root):
-        if all((folder / name).is_file() for name in names):
-            return folder
-    return None
+@dataclass(frozen=True, slots=True)
+class Cifar10:
+    """CIFAR-10, whatever its form; see :class:`cnncli.nn.sources.IdxSource` for the fields."""
+
+    name: str = "cifar10"
+    torchvision: tuple[str, Mapping[str, str]] = ("CIFAR10", MappingProxyType({}))
+    classes: tuple[str, ...] = CLASSES
+    style: Style = "photo"
+
+    def find(self, root: Path) -> Path | None:
+        """Return the folder under `root` that holds both parts, or None."""
+        for folder in (root / name for name in _FOLDERS):
+            if _in_files(folder, ".bin") or _in_files(folder, "") or _in_folders(folder):
+                return folder
+        return None
+
+    def advice(self, root: Path) -> str:
+        """Say where its files belong."""
+        return f"unpack an archive of {HOME} in {root}"
+
+    def read(self, root: Path, part: Part) -> Split:
+        """Read the pictures of a part, uint8 ``(N, 3, 32, 32)``.
+
+        Raises
+        ------
+        DataError
+            If a file is missing or damaged.
+        """
+        folder = self.find(root) or root
+        if _in_folders(folder):
+            listing, _ = list_part(folder / part, CLASSES)
+            split, broken = cached(folder / part, listing, plain_format(32, 3), root)
+            if broken:
+                raise DataError(broken[0][1])
+            return split
+        suffix = ".bin" if _in_files(folder, ".bin") else ""
+        batches = [_read_batch(folder / f"{name}{suffix}") for name in FILES[part]]
+        labels, pixels = (
+            torch.from_numpy(np.concatenate(each)) for each in zip(*batches, strict=True)
+        )
+        return Split(pixels, labels)
 
 
-def read_cifar(folder: Path, part: str) -> Split:
-    """Read the training or the test pictures.
+def _in_files(folder: Path, suffix: str) -> bool:
+    return all((folder / f"{name}{suffix}").is_file() for names in FILES.values() for name in names)
 
-    Parameters
-    ----------
-    folder
-        With the six files.
-    part
-        ``"train"`` or ``"test"``.
 
-    Returns
-    -------
-    Split
-        Pictures uint8 ``(N, 3, 32, 32)``.
+def _in_folders(folder: Path) -> bool:
+    return all((folder / part / name).is_dir() for part in FILES for name in CLASSES)
 
-    Raises
-    ------
-    DataError
-        If a file is missing or damaged.
-    """
-    records = []
-    for name in FILES[part]:
-        try:
-            data = np.fromfile(folder / name, np.uint8)
-        except OSError as error:
-            raise DataError(f"cannot read {folder / name}: {error.strerror}") from error
-        if len(data) == 0 or len(data) % _RECORD or data[::_RECORD].max() > 9:
-            raise DataError(f"{folder / name} is no file of CIFAR-10; get it again from {URL}")
-        records.append(data.reshape(-1, _RECORD))
-    whole = torch.from_numpy(np.concatenate(records))
-    return Split(whole[:, 1:].reshape(-1, 3, 32, 32).contiguous(), whole[:, 0].long())
+
+def _read_batch(path: Path) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return labels ``(N,)`` and pixels ``(N, 3, 32, 32)`` of a file."""
+    try:
+        labels, pixels = (_binary if path.suffix == ".bin" else _pickled)(path.read_bytes())
+        pictures = pixels.reshape(len(labels), 3, 32, 32)
+        known = labels.max() < len(CLASSES)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError:  # too short, too long, or no pickle
+        known = False
+    if not known:
+        raise DataError(f"{path} is no file of CIFAR-10; get it again from {HOME}")
+    return labels.astype(np.int64), pictures
+
+
+def _binary(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    records = np.frombuffer(data, np.uint8).reshape(-1, 1 + PIXELS)
+    return records[:, 0], records[:, 1:]
+
+
+def _pickled(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Find what a pickle holds among its operations: the longest text, numbers after "labels"."""
+    labels: list[int] = []
+    longest, key = b"", b""
+    for operation, argument, _ in pickletools.genops(data):
+        if isinstance(argument, str | bytes):
+            key = argument.encode("latin-1") if isinstance(argument, str) else argument
+            longest = max(longest, key, key=len)
+        elif key == b"labels" and operation.name == "BININT1":
+            labels.append(argument)
+    return np.array(labels, np.uint8), np.frombuffer(longest, np.uint8)

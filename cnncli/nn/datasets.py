@@ -1,13 +1,11 @@
 """From ``--data`` to pictures in memory: named data sets, folders, and what is always there."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cnncli.config import (
@@ -19,11 +17,12 @@ from cnncli.config import (
     Preprocessing,
 )
 from cnncli.errors import DataError
-from cnncli.nn import cifar, folders
+from cnncli.nn import folders
 from cnncli.nn.cache import cached
+from cnncli.nn.cifar import Cifar10
 from cnncli.nn.digits import load_digits
-from cnncli.nn.download import download, download_archive
-from cnncli.nn.sources import SOURCES, IdxSource, Style, find_pair, find_source, read_pair
+from cnncli.nn.download import download
+from cnncli.nn.sources import SOURCES, IdxSource, Style, find_pair, read_pair
 from cnncli.nn.splits import Split, require_classes, stratified
 
 TEST_SHARE = 0.2  # held out for the test where a data set brings none
@@ -150,10 +149,8 @@ def open_data(
         return _mnist_or_digits(root)
     if name == "digits":
         return _digits()
-    if name == "cifar10":
-        return _cifar(root)
-    if source := SOURCES.get(name):
-        return _named(source, root)
+    if name in NAMES:
+        return _named(_source(name), root)
     folder = Path(name).expanduser().resolve()  # the name that a resumed run finds it by
     if not folder.is_dir():
         raise DataError(
@@ -203,105 +200,61 @@ def _digits() -> DataSet:
     )
 
 
-def _named(source: IdxSource, root: Path) -> DataSet:
-    folder = find_source(source, root)
-    if folder is None:
+def _source(name: str) -> IdxSource | Cifar10:
+    return Cifar10() if name == "cifar10" else SOURCES[name]
+
+
+def _named(source: IdxSource | Cifar10, root: Path) -> DataSet:
+    if source.find(root) is None:
         download(source, root)
-        folder = find_source(source, root)
-    if folder is None:
-        raise DataError(
-            f"the files of {source.name} are incomplete; "
-            f"put its four IDX files into {source.download_folder(root)}"
-        )
-    pairs = [find_pair(folder, part, source.prefix) for part in ("train", "test")]
-    train_pair, test_pair = (pair for pair in pairs if pair)
-
-    def read(pair: tuple[Path, Path]) -> Split:
-        return _to_split(*read_pair(pair, source.md5), transposed=source.transposed)
-
-    train = read(train_pair)
+    train = source.read(root, "train")
     return DataSet(
         source.name,
         train,
         None,
-        lambda: read(test_pair),
+        partial(source.read, root, "test"),
         source.classes,
-        _idx_preprocessing(train, is_digits=source.classes == SOURCES["mnist"].classes),
+        _preprocessing(train, is_digits=source.classes == SOURCES["mnist"].classes),
         source.style,
-    )
-
-
-def _cifar(root: Path) -> DataSet:
-    folder = cifar.find_cifar(root)
-    if folder is None:
-        download_archive("cifar10", cifar.URL, cifar.MD5, root, cifar.FOLDER)
-        folder = cifar.find_cifar(root)
-    if folder is None:
-        raise DataError(f"the files of cifar10 are incomplete; unpack {cifar.URL} into {root}")
-    found = folder
-    train = cifar.read_cifar(found, "train")
-    mean, std = _statistics(train.images)
-    return DataSet(
-        "cifar10",
-        train,
-        None,
-        lambda: cifar.read_cifar(found, "test"),
-        cifar.CLASSES,
-        Preprocessing("resize", 32, 32, 3, mean, std),
-        "photo",
     )
 
 
 def is_here(name: str, root: Path) -> Path | None:
     """Return the folder under `root` that holds a named data set, or None."""
-    if name == "cifar10":
-        return cifar.find_cifar(root)
-    return find_source(SOURCES[name], root) if name in SOURCES else None
+    return _source(name).find(root) if name in NAMES and name != "digits" else None
 
 
-def _to_split(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], *, transposed: bool = False
-) -> Split:
-    if transposed:
-        images = np.ascontiguousarray(images.transpose(0, 2, 1))
-    # A copy: what was read from bytes is not writable, and torch warns about that.
-    tensor = torch.from_numpy(images if images.flags.writeable else images.copy())
-    return Split(tensor[:, None], torch.from_numpy(labels.astype(np.int64)))
-
-
-def _idx_preprocessing(train: Split, *, is_digits: bool) -> Preprocessing:
-    height, width = train.images.shape[2:]
+def _preprocessing(train: Split, *, is_digits: bool) -> Preprocessing:
+    channels, height, width = train.images.shape[1:]
     if is_digits and (height, width) == (28, 28):
         return Preprocessing()
     mean, std = _statistics(train.images)
-    return Preprocessing("resize", height, width, 1, mean, std)
+    return Preprocessing("resize", height, width, channels, mean, std)
 
 
 def _statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of each channel for pixels in [0, 1]."""
-    count = images.numel() / images.shape[1]
     mean, std = [], []
+    grey = torch.arange(256, dtype=torch.float64) / 255
     for channel in images.unbind(1):
-        levels = torch.bincount(channel.flatten(), minlength=256).double()
-        grey = torch.arange(256, dtype=torch.float64) / 255
-        average = float((levels * grey).sum() / count)
-        variance = float((levels * (grey - average) ** 2).sum() / count)
+        shares = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+        average = float(shares @ grey)
+        spread = float(shares @ (grey - average) ** 2) ** 0.5
         mean.append(round(average, 4))
-        std.append(round(max(variance**0.5, 1e-3), 4))  # a blank channel must not divide by 0
+        std.append(round(max(spread, 1e-3), 4))  # a blank channel must not divide by 0
     return tuple(mean), tuple(std)
 
 
 def _idx_folder(folder: Path, pair: tuple[Path, Path]) -> DataSet:
-    train = _to_split(*read_pair(pair))
-    test_pair = find_pair(folder, "test")
+    train, test_pair = read_pair(pair), find_pair(folder, "test")
     count = int(train.labels.max()) + 1
     data = DataSet(
         str(folder),
         train,
         None,
-        lambda: _to_split(*read_pair(test_pair)) if test_pair else train,
+        lambda: read_pair(test_pair) if test_pair else train,
         tuple(str(label) for label in range(count)),
-        _idx_preprocessing(train, is_digits=_is_mnist(train)),
+        _preprocessing(train, is_digits=_is_mnist(train)),
         "digit",
     )
     return data if test_pair else _hold_out_test(data)
@@ -338,14 +291,11 @@ def _class_folder(
         side, PHOTO_EDGE_LIMITS[photos] if photos else IMAGE_EDGE_LIMITS
     )
     channels = 3 if photos else channels
-    blank = Preprocessing("resize", size, size, channels, (0.5,) * channels, (0.5,) * channels)
-    jobs = os.cpu_count() or 1
+    blank = folders.plain_format(size, channels)
 
     def read(part: str) -> tuple[Split, list[str]]:
         listed, others = folders.list_part(parts[part], classes)
-        split, broken = cached(
-            parts[part], listed, blank, root, lambda: folders.read_part(listed, blank, jobs)
-        )
+        split, broken = cached(parts[part], listed, blank, root)
         return split, others + [f"skipped: {reason}" for _, reason in broken]
 
     train, problems = read("train")
@@ -353,14 +303,13 @@ def _class_folder(
         raise DataError(f"--strict: {(notices + problems)[0]}")
     require_classes(train, str(folder), classes)
     validation = read("validation")[0] if "validation" in parts else None
-    mean, std = _statistics(train.images)
     data = DataSet(
         str(folder),
         train,
         validation,
         lambda: read("test")[0],
         classes,
-        replace(blank, mean=mean, std=std),
+        _preprocessing(train, is_digits=False),
         "photo" if channels == 3 else "digit",
         (*notices, *problems),
     )

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from cnncli.errors import DataError
+from cnncli.nn.cifar import Cifar10
 from cnncli.nn.sources import IdxSource
 
 PROBE_SECONDS = 8.0  # name resolution, connection and answer, all mirrors at once
 STALL_SECONDS = 10.0  # a download that sends nothing for so long has failed
 
 
-def download(source: IdxSource, root: Path) -> None:
+def download(source: IdxSource | Cifar10, root: Path) -> None:
     """Fetch a named data set into the data folder.
 
     torchvision checks the hashes of what it fetches.
@@ -36,36 +37,11 @@ def download(source: IdxSource, root: Path) -> None:
         If no mirror answers within about ten seconds, the transfer fails, or torchvision does
         not work here.
     """
-    advice = f"put its four IDX files into {source.download_folder(root)}"
+    advice = source.advice(root)
     class_name, arguments = source.torchvision
     dataset = getattr(import_torchvision(advice).datasets, class_name)
     with attempt(source.name, _addresses(dataset), root, advice):
         dataset(root, download=True, **arguments)
-
-
-def download_archive(name: str, url: str, md5: str, root: Path, folder: str) -> None:
-    """Fetch an archive into the data folder and unpack it there.
-
-    Parameters
-    ----------
-    name
-        The data set's name, for messages.
-    url, md5
-        Where the archive is, and the hash that it must have.
-    root
-        The data folder.
-    folder
-        What the archive unpacks to.
-
-    Raises
-    ------
-    DataError
-        As :func:`download` does.
-    """
-    advice = f"unpack {url} so that {root / folder} exists"
-    utilities = import_torchvision(advice).datasets.utils
-    with attempt(name, [url], root, advice):
-        utilities.download_and_extract_archive(url, str(root), md5=md5)
 
 
 def import_torchvision(advice: str) -> Any:

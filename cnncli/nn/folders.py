@@ -16,6 +16,7 @@ from cnncli.errors import CnncliError, DataError
 from cnncli.files import PICTURE_SUFFIXES, natural_key
 from cnncli.images import read_picture, to_uint8_rgb
 from cnncli.nn.splits import Split
+from cnncli.pipeline import core_count
 
 PARTS = {
     "train": ("train", "training"),
@@ -140,8 +141,14 @@ def fit_edge(side: int, limits: tuple[int, int]) -> int:
     return min(max(side // 4 * 4, low), high)
 
 
+def plain_format(edge: int, channels: int) -> Preprocessing:
+    """Return how a folder's pictures are brought to one size; what they are on average is open."""
+    half = (0.5,) * channels
+    return Preprocessing("resize", edge, edge, channels, half, half)
+
+
 def read_part(
-    listing: Listing, preprocessing: Preprocessing, jobs: int
+    listing: Listing, preprocessing: Preprocessing
 ) -> tuple[Split, list[tuple[Path, str]]]:
     """Decode and prepare pictures in parallel, the way prediction does it.
 
@@ -151,8 +158,6 @@ def read_part(
         Files and labels.
     preprocessing
         Size and colour to bring them to.
-    jobs
-        Threads.
 
     Returns
     -------
@@ -169,18 +174,16 @@ def read_part(
         except CnncliError as error:
             return str(error)
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        results = list(pool.map(read, listing.files, chunksize=16))
-    broken = [
-        (path, result)
-        for path, result in zip(listing.files, results, strict=True)
-        if isinstance(result, str)
-    ]
-    kept = [i for i, result in enumerate(results) if not isinstance(result, str)]
     shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
-    images = np.empty((len(kept), *shape), np.uint8)
-    for row, i in enumerate(kept):
-        images[row] = results[i]
-    tensor = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-    labels = torch.tensor([listing.labels[i] for i in kept], dtype=torch.int64)
-    return Split(tensor, labels), broken
+    images = np.empty((len(listing.files), *shape), np.uint8)
+    labels, broken = [], []
+    with ThreadPoolExecutor(core_count()) as pool:
+        results = pool.map(read, listing.files)
+        for path, label, result in zip(listing.files, listing.labels, results, strict=True):
+            if isinstance(result, str):
+                broken.append((path, result))
+            else:
+                images[len(labels)] = result
+                labels.append(label)
+    tensor = torch.from_numpy(images[: len(labels)]).permute(0, 3, 1, 2).contiguous()
+    return Split(tensor, torch.tensor(labels, dtype=torch.int64)), broken

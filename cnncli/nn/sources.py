@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from cnncli.errors import DataError
 from cnncli.nn.idx import parse_idx, read_bytes
+from cnncli.nn.splits import Split
 
 Part = Literal["train", "test"]
 Style = Literal["digit", "photo"]
@@ -51,9 +52,29 @@ class IdxSource:
     transposed: bool = False
     md5: Mapping[str, str] = field(default_factory=dict)
 
-    def download_folder(self, root: Path) -> Path:
-        """Return the folder that torchvision fills, the one to name to a user."""
-        return root / self.folders[-1]
+    def find(self, root: Path) -> Path | None:
+        """Return the folder under `root` that holds both parts, or None."""
+        for folder in (root / name for name in self.folders):
+            if all(find_pair(folder, part, self.prefix) for part in ("train", "test")):
+                return folder
+        return None
+
+    def advice(self, root: Path) -> str:
+        """Say where its files belong."""
+        return f"put its four IDX files into {root / self.folders[-1]}"
+
+    def read(self, root: Path, part: Part) -> Split:
+        """Read the pictures of a part, uint8 ``(N, 1, H, W)``.
+
+        Raises
+        ------
+        DataError
+            If a file is missing, damaged, or not the expected one.
+        """
+        pair = find_pair(self.find(root) or root, part, self.prefix)
+        if pair is None:
+            raise DataError(f"the files of {self.name} are incomplete; {self.advice(root)}")
+        return read_pair(pair, self.md5, transposed=self.transposed)
 
 
 SOURCES = {
@@ -115,18 +136,9 @@ def find_pair(folder: Path, part: Part, prefix: str = "") -> tuple[Path, Path] |
     return (found[0], found[1]) if found[0] and found[1] else None
 
 
-def find_source(source: IdxSource, root: Path) -> Path | None:
-    """Return the folder under `root` that holds both parts of a named data set, or None."""
-    for name in source.folders:
-        folder = root / name
-        if all(find_pair(folder, part, source.prefix) for part in ("train", "test")):
-            return folder
-    return None
-
-
 def read_pair(
-    pair: tuple[Path, Path], md5: Mapping[str, str] | None = None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    pair: tuple[Path, Path], md5: Mapping[str, str] | None = None, *, transposed: bool = False
+) -> Split:
     """Read pictures and labels that belong together.
 
     Parameters
@@ -135,11 +147,8 @@ def read_pair(
         File of pictures, file of labels.
     md5
         MD5 that the unpacked files must have, by their names.
-
-    Returns
-    -------
-    images, labels
-        uint8, ``(N, H, W)`` and ``(N,)``.
+    transposed
+        Whether the file holds each picture mirrored at its diagonal.
 
     Raises
     ------
@@ -152,7 +161,9 @@ def read_pair(
             f"{pair[0].name} {images.shape} and {pair[1].name} {labels.shape} in {pair[0].parent} "
             "do not belong together; get both files again"
         )
-    return images, labels
+    # A copy: what was read from bytes is not writable, and torch warns about that.
+    upright = np.array(images.transpose(0, 2, 1) if transposed else images, order="C")
+    return Split(torch.from_numpy(upright)[:, None], torch.from_numpy(labels.astype(np.int64)))
 
 
 def _checked(path: Path, md5: Mapping[str, str]) -> bytes:
