@@ -7,89 +7,60 @@ import typer
 
 from cnncli.errors import UsageError
 
-_IMAGES = typer.Argument(
-    metavar="IMAGES...",
-    help="Picture files, folders, globs, or - for stdin.",
-    show_default=False,
-)
-Images = Annotated[list[str] | None, _IMAGES]
-Recursive = Annotated[
-    bool,
-    typer.Option("--recursive", help="Take a folder's sub-folders too.", show_default=False),
+Images = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="IMAGES...", help="Picture files, folders, globs, or - for stdin."),
 ]
+Recursive = Annotated[bool, typer.Option("--recursive", help="Take a folder's sub-folders too.")]
 FromList = Annotated[
     str | None,
     typer.Option(
         "--from",
         metavar="FILE",
         help="Read names of pictures from a list, one a line, or ended by NUL; - is stdin.",
-        show_default=False,
     ),
 ]
 Shard = Annotated[
     str | None,
     typer.Option(
-        "--shard",
         metavar="I/N",
         help="Take every N-th picture of the sorted ones, from the I-th on: one part of N.",
-        show_default=False,
     ),
 ]
 Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume", help="Leave out what is done; goes on where a run ended.", show_default=False
-    ),
+    bool, typer.Option("--resume", help="Leave out what is done; goes on where a run ended.")
 ]
 On = Annotated[
     str | None,
     typer.Option(
-        "--on",
         metavar="ray[://HOST:PORT]",
         help="Work on a cluster: a Ray on this machine, or the one at an address.",
-        show_default=False,
     ),
 ]
 CpusEach = Annotated[float, typer.Option("--cpus-each", min=0, help="CPUs a worker of --on.")]
 GpusEach = Annotated[float, typer.Option("--gpus-each", min=0, help="GPUs a worker of --on.")]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print results and errors only.", show_default=False)
-]
-Verbose = Annotated[
-    bool,
-    typer.Option("--verbose", "-v", help="Say what is done, and why.", show_default=False),
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object a line.", show_default=False)
-]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done, and why.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Jobs = Annotated[
-    int,
-    typer.Option("--jobs", "-j", min=0, help="Cores to use; 0 uses all.", show_default=False),
+    int, typer.Option("--jobs", "-j", min=0, help="Cores to use; 0 uses all.", show_default=False)
 ]
 Output = Annotated[
     str | None,  # text, because a slash at its end means a folder
     typer.Option(
-        "--output",
-        "-o",
-        help="File, folder, or - for stdout. Default: beside the input.",
-        show_default=False,
+        "--output", "-o", help="File, folder, or - for stdout. Default: beside the input."
     ),
 ]
 Show = Annotated[
     bool | None,
     typer.Option(
-        "--show/--no-show",
-        help="Draw before and after. Default: on when stdout is a terminal.",
-        show_default=False,
+        "--show/--no-show", help="Draw before and after. Default: on when stdout is a terminal."
     ),
 ]
 Explain = Annotated[
     str | None,
     typer.Option(
-        "--explain",
-        metavar="X,Y",
-        help="Print the arithmetic of one output pixel instead of writing a picture.",
-        show_default=False,
+        metavar="X,Y", help="Print the arithmetic of one output pixel instead of writing a picture."
     ),
 ]
 Weights = Annotated[
@@ -99,19 +70,14 @@ Weights = Annotated[
         "-w",
         envvar="CNNCLI_WEIGHTS",
         help="Checkpoint to use. Default: weights/last.safetensors here, else the shipped one.",
-        show_default=False,
     ),
 ]
 Device = Annotated[
-    str,
-    typer.Option("--device", envvar="CNNCLI_DEVICE", help="auto, cpu, cuda (or cuda:N), mps."),
+    str, typer.Option(envvar="CNNCLI_DEVICE", help="auto, cpu, cuda (or cuda:N), mps.")
 ]
-
-
 MaxPixels = Annotated[
     int,
     typer.Option(
-        "--max-pixels",
         min=1,
         metavar="N",
         envvar="CNNCLI_MAX_PIXELS",
@@ -119,7 +85,7 @@ MaxPixels = Annotated[
     ),
 ]
 EngineName = Literal["auto", "numpy", "torch"]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
 
 
 def parse_pixel(text: str, pictures: int) -> tuple[int, int]:

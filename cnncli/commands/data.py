@@ -39,13 +39,11 @@ def data(
     ] = "list",
     name: Annotated[
         str | None,
-        typer.Argument(help="Data set to download or verify; folder to check.", show_default=False),
+        typer.Argument(help="Data set to download or verify; folder to check."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", help="With check: a sheet of what was found.", show_default=False
-        ),
+        typer.Option("--output", "-o", help="With check: a sheet of what was found."),
     ] = None,
     move_to: Annotated[
         Path | None,
@@ -53,7 +51,6 @@ def data(
             "--move-to",
             metavar="DIR",
             help="With check: move doubted labels, copies and broken pictures there.",
-            show_default=False,
         ),
     ] = None,
     as_json: Json = False,

@@ -51,7 +51,6 @@ def demo(
         typer.Option(
             "--pause/--no-pause",
             help="Wait for Enter after each step. Default: in a terminal.",
-            show_default=False,
         ),
     ] = None,
 ) -> None:

@@ -27,19 +27,19 @@ Drawn = list[tuple[str, NDArray[np.uint8]]]
 def filters(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="One filter, with its numbers.", show_default=False),
+        typer.Argument(metavar="NAME", help="One filter, with its numbers."),
     ] = None,
     show: Annotated[
         bool,
-        typer.Option("--show", help="Draw what it does to a picture.", show_default=False),
+        typer.Option("--show", help="Draw what it does to a picture."),
     ] = False,
     picture: Annotated[
         str | None,
-        typer.Option("--on", metavar="IMAGE", help="Picture to draw on.", show_default=False),
+        typer.Option("--on", metavar="IMAGE", help="Picture to draw on."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write a sheet of what was drawn.", show_default=False),
+        typer.Option("--output", "-o", help="Write a sheet of what was drawn."),
     ] = None,
     weights: Annotated[
         Path | None,
@@ -47,7 +47,6 @@ def filters(
             "--weights",
             "-w",
             help="List a network's learned kernels, and the named ones they resemble.",
-            show_default=False,
         ),
     ] = None,
     as_json: Json = False,

@@ -23,7 +23,6 @@ def summary(
             metavar="[WEIGHTS]",
             envvar="CNNCLI_WEIGHTS",
             help="Checkpoint. Default: weights/last.safetensors here, else the shipped one.",
-            show_default=False,
         ),
     ] = None,
     json: Json = False,

@@ -35,7 +35,6 @@ def train(
             metavar="NAME|DIR",
             help="mnist, fashion-mnist, kmnist, emnist-digits, cifar10, digits, a folder with a "
             "sub-folder per class, or a folder of IDX files. Default: mnist, else digits.",
-            show_default=False,
         ),
     ] = None,
     model: Annotated[
@@ -47,7 +46,6 @@ def train(
         typer.Option(
             help="drawn: add digits that MNIST lacks, drawn by pens, fonts and displays, and signs "
             "that are none, to the ones to train on. Default: none.",
-            show_default=False,
         ),
     ] = None,
     start: Annotated[
@@ -55,7 +53,6 @@ def train(
         typer.Option(
             metavar="WEIGHTS",
             help="Start from these weights of the same network instead of random ones.",
-            show_default=False,
         ),
     ] = None,
     blend: Annotated[
@@ -76,7 +73,6 @@ def train(
         typer.Option(
             help="head: train the last layer of a pretrained network alone, in seconds; "
             "all: tune all layers for --epochs. Default: head for photos, else all.",
-            show_default=False,
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = _FAST.epochs,

@@ -108,6 +108,6 @@ def _pickled(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         if isinstance(argument, str | bytes):
             key = argument.encode("latin-1") if isinstance(argument, str) else argument
             longest = max(longest, key, key=len)
-        elif key == b"labels" and operation.name == "BININT1":
+        elif key == b"labels" and operation.name == "BININT1" and argument is not None:
             labels.append(argument)
     return np.array(labels, np.uint8), np.frombuffer(longest, np.uint8)

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from cnncli.errors import DataError
@@ -109,30 +110,26 @@ def reachable(addresses: list[str], seconds: float = PROBE_SECONDS) -> bool:
     seconds
         Time for all of them together.
     """
-    answered = threading.Event()
-    waiting = threading.Semaphore(0)
+    answers: SimpleQueue[bool] = SimpleQueue()
 
     def ask(address: str) -> None:
         try:
             request = urllib.request.Request(address, method="HEAD")  # noqa: S310 (torchvision's)
             with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
-                answered.set()
+                answers.put(True)
         except urllib.error.HTTPError:
-            answered.set()  # a mirror need not list its folder
+            answers.put(True)  # a mirror need not list its folder
         except (OSError, ValueError):
-            pass
-        finally:
-            waiting.release()
+            answers.put(False)
 
     # Threads, because name resolution knows no timeout; daemons, because it may outlast us.
     for address in addresses:
         threading.Thread(target=ask, args=(address,), daemon=True).start()
     deadline = time.monotonic() + seconds
-    for _ in addresses:
-        left = max(0.0, deadline - time.monotonic())
-        if answered.is_set() or not waiting.acquire(timeout=left):
-            break
-    return answered.is_set()
+    try:
+        return any(answers.get(timeout=max(0, deadline - time.monotonic())) for _ in addresses)
+    except Empty:
+        return False
 
 
 @contextlib.contextmanager

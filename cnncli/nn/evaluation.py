@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnncli.config import Preprocessing
-from cnncli.nn.splits import Split
 
 PIXELS = 500 * 28 * 28  # at once: their maps stay in the processor's cache, those of more do not
 
@@ -98,10 +97,3 @@ def measure(logits: Tensor, labels: Tensor) -> Metrics:
     loss = functional.cross_entropy(logits, labels)
     right = (logits.argmax(1) == labels).sum()
     return Metrics(float(loss), int(right) / len(labels), len(labels))
-
-
-def evaluate(
-    network: nn.Module, split: Split, preprocessing: Preprocessing, device: torch.device
-) -> Metrics:
-    """Return loss and accuracy of a network on a split, computed in float32."""
-    return measure(logits_of(network, split.images, preprocessing, device), split.labels)

@@ -176,7 +176,8 @@ def read_part(
 
     shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
     images = np.empty((len(listing.files), *shape), np.uint8)
-    labels, broken = [], []
+    labels: list[int] = []
+    broken: list[tuple[Path, str]] = []
     with ThreadPoolExecutor(core_count()) as pool:
         results = pool.map(read, listing.files)
         for path, label, result in zip(listing.files, listing.labels, results, strict=True):

@@ -106,9 +106,7 @@ class HeadRun:
     ) -> None:
         self.model, self.data, self.device = model, data, device
         self.cache = cache_of(data.name, root) if root else None
-        self.network = build_network(model)
-        start_from(pretrained_state(model.name), [self.network], model)
-        self.network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.network = pretrained_network(model, device)
         self.body, last = split_head(self.network)
         self.features = self._see(data.train)
         labels = data.train.labels.numpy()
@@ -168,11 +166,16 @@ def pretrained_features(
         What the pictures are of, and the data folder: their features are kept there.
     """
     model = ModelConfig(name, preprocessing.channels, preprocessing.height, preprocessing.width, 2)
-    network = build_network(model)
-    start_from(pretrained_state(name), [network], model)
-    body, _ = split_head(network.to(memory_format=torch.channels_last).eval())
     cpu, cache = torch.device("cpu"), cache_of(source, root)
+    body, _ = split_head(pretrained_network(model, cpu))
     return features_of(body, torch.from_numpy(images), preprocessing, cpu, cache)
+
+
+def pretrained_network(model: ModelConfig, device: torch.device) -> nn.Module:
+    """Return a network with the weights that others trained, its head by chance, to evaluate."""
+    network = build_network(model)
+    start_from(pretrained_state(model.name), [network], model)
+    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
 
 
 def split_head(network: nn.Module) -> tuple[nn.Module, nn.Linear]:

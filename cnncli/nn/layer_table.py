@@ -92,7 +92,7 @@ def layer_table(network: nn.Module, config: ModelConfig) -> tuple[Layer, ...]:
             handle.remove()
     first, *others = watcher.layers()
     known = tensor_shapes([first, *others])
-    own = {name: shape for name, shape in _shapes(network).items() if name not in known}
+    own = {name: shape for name, shape in state_shapes(network).items() if name not in known}
     return replace(first, tensors={**first.tensors, **own}), *others
 
 
@@ -226,7 +226,7 @@ class _Row:
         self.output: Any = None
 
     def layer(self) -> Layer:
-        tensors = _shapes(self.part) if self.part else {}
+        tensors = state_shapes(self.part) if self.part else {}
         shape = tuple(self.output.shape[1:])
         return Layer(
             self.name,
@@ -239,7 +239,8 @@ class _Row:
         )
 
 
-def _shapes(part: nn.Module) -> dict[str, Shape]:
+def state_shapes(part: nn.Module) -> dict[str, Shape]:
+    """Return the shapes of the floating-point tensors of a network's state dict, or a part's."""
     state = part.state_dict()
     return {name: tuple(t.shape) for name, t in state.items() if t.is_floating_point()}
 

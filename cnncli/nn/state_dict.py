@@ -19,7 +19,7 @@ from cnncli.checkpoint import (
 )
 from cnncli.errors import CheckpointError
 from cnncli.layers import Layer
-from cnncli.nn.layer_table import layer_table
+from cnncli.nn.layer_table import layer_table, state_shapes
 from cnncli.nn.networks import build_network
 
 
@@ -30,11 +30,6 @@ def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
         for name, tensor in tensors.items()
         if tensor.is_floating_point()  # batch norm's counters are integers, and not needed
     }
-
-
-def to_shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the floating-point tensors of a state dict."""
-    return {name: tuple(t.shape) for name, t in tensors.items() if t.is_floating_point()}
 
 
 def load_network(checkpoint: Checkpoint) -> nn.Module:
@@ -48,7 +43,7 @@ def load_network(checkpoint: Checkpoint) -> nn.Module:
         If its tensors are not that network's.
     """
     with torch.device("meta"):  # takes no memory: a file may name any sizes
-        expected = to_shapes(build_network(checkpoint.model).state_dict())
+        expected = state_shapes(build_network(checkpoint.model))
     found = {name: array.shape for name, array in checkpoint.tensors.items()}
     if expected != found:
         names = sorted({n for n in {*expected, *found} if expected.get(n) != found.get(n)})

@@ -13,14 +13,21 @@ from cnncli.checkpoint import read_checkpoint, write_checkpoint
 from cnncli.config import RECIPES, ModelConfig, Preprocessing, TrainConfig
 from cnncli.nn.augmentation import Variations, augment
 from cnncli.nn.datasets import DataSet, open_data
-from cnncli.nn.evaluation import evaluate, logits_of, measure, normalise
+from cnncli.nn.evaluation import Metrics, logits_of, measure, normalise
 from cnncli.nn.loop import StoppedError, train_epoch
 from cnncli.nn.optimizers import Optimizer
 from cnncli.nn.results import to_checkpoint, write_history
+from cnncli.nn.splits import Split
 from cnncli.nn.state_dict import load_network
 from cnncli.nn.training import DivergedError, TrainingRun, initial_network, targets
 
 CPU = torch.device("cpu")
+
+
+def evaluate(
+    network: nn.Module, split: Split, preprocessing: Preprocessing, device: torch.device
+) -> Metrics:
+    return measure(logits_of(network, split.images, preprocessing, device), split.labels)
 
 
 @pytest.fixture(scope="module")
