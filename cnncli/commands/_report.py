@@ -54,14 +54,19 @@ def write_report(
         shown.labels,
         probabilities,
         checkpoint,
-        checkpoint.layers or layers_of(checkpoint),
+        layers_of(checkpoint),
         _history(weights.with_name(f"{weights.name.removesuffix('.safetensors')}.history.csv")),
         weights_name(weights),
-        shlex.join(["cnncli", *sys.argv[1:]]),
+        command_line(),
     )
     with atomic_write(path) as file:
         file.write(text.encode())
     notice(f"wrote {path}")
+
+
+def command_line() -> str:
+    """Return what was typed, as a shell takes it."""
+    return shlex.join(["cnncli", *sys.argv[1:]])
 
 
 def _history(path: Path) -> list[dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import shlex
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +12,9 @@ from typing import Any
 
 import typer
 
-from cnncli.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from cnncli.commands._report import Labelled, write_report
-from cnncli.config import (
-    RECIPES,
-    Fit,
-    ModelConfig,
-    RecipeName,
-    TrainConfig,
-    data_folder,
-    suited_to,
-)
+from cnncli.checkpoint import read_checkpoint, write_checkpoint
+from cnncli.commands._report import Labelled, command_line, write_report
+from cnncli.config import RECIPES, Fit, ModelConfig, RecipeName, TrainConfig, data_folder, suited_to
 from cnncli.errors import UsageError
 from cnncli.files import atomic_write
 from cnncli.inference.calibration import calibrate, calibrated
@@ -228,9 +218,7 @@ def _train_head(request: Request, job: Job, started: float) -> None:
     test = run.evaluate(data.load_test())
     if not job.dry_run:
         labels = data.train.labels.numpy()
-        checkpoint = head_checkpoint(
-            run, test=test, command=shlex.join(["cnncli", *sys.argv[1:]]), recipe=config
-        )
+        checkpoint = head_checkpoint(run, test=test, command=command_line(), recipe=config)
         checkpoint = calibrated(checkpoint, run.features, run.head.logits, labels)
         job.out.parent.mkdir(parents=True, exist_ok=True)
         write_checkpoint(job.out, checkpoint)
@@ -263,42 +251,33 @@ def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataC
         # Classes that one batch happens to have few of are not rare.
         data = replace(data, train=limit(data.train, config.batch_size))
         config = replace(config, epochs=1, balance=False)
-    run = _run(request.model, _with_extra(data, request.opened, config), config, job, world)
+    run = _run(request.model, data, request.opened, config, job, world)
     if request.opened.start:
-        _start_with(run, Path(request.opened.start))
+        _load(run, _weights_for(run, Path(request.opened.start)))
+    elif entry_of(run.model.name).pretrained:
+        # From a random head the first steps would pull good features apart (Kumar et al., 2022,
+        # arXiv 2202.10054): it gets the one that suits them before they change.
+        fitted = HeadRun(run.model, run.data, run.device, balance=config.balance)
+        _load(run, fitted.network.state_dict())
     elif weights:
         start_from(weights, {run.network, run.ema}, run.model)
-        if entry_of(run.model.name).pretrained:
-            _start_with_head(run)
     return run, replace(request.opened, data=data.name)
 
 
-def _with_extra(data: DataSet, opened: DataChoice, config: TrainConfig) -> DataSet:
-    return with_drawn(data, config.seed) if opened.extra else data
-
-
-def _start_with(run: TrainingRun, path: Path) -> None:
-    """Give a network the weights of a checkpoint of its kind."""
+def _weights_for(run: TrainingRun, path: Path) -> Mapping[str, Any]:
+    """Return the weights of a checkpoint whose network is the run's."""
     checkpoint = read_checkpoint(path)
     if checkpoint.model != run.model:
         raise UsageError(
             f"--start {path} has a network of another kind, size or number of classes; "
             f"name weights of {run.model.name} that were trained on such pictures"
         )
-    state = load_network(checkpoint).state_dict()
+    return load_network(checkpoint).state_dict()
+
+
+def _load(run: TrainingRun, state: Mapping[str, Any]) -> None:
     for network in {run.network, run.ema}:
         network.load_state_dict(state)
-
-
-def _start_with_head(run: TrainingRun) -> None:
-    """Give a network the head that suits its features before they change.
-
-    From a random head the first steps would pull good features apart (Kumar et al., 2022, arXiv
-    2202.10054).
-    """
-    fitted = HeadRun(run.model, run.data, run.device, balance=run.config.balance)
-    for network in {run.network, run.ema}:
-        network.load_state_dict(fitted.network.state_dict())
 
 
 def _brought_back(
@@ -307,15 +286,19 @@ def _brought_back(
     record, tensors = read_state(state)
     opened = DataChoice(**record["request"])
     _refuse_other_options(request, record, opened)
-    config, name = record["config"], record["model"].name
-    data = _open(opened, name, world)
+    config = record["config"]
+    data = _open(opened, record["model"].name, world)
     data = data.split_validation(config.val_split, config.seed, opened.limit)
-    run = _run(name, _with_extra(data, opened, config), config, job, world)
+    run = _run(record["model"].name, data, opened, config, job, world)
     restore(run, record, tensors)
     return run, opened
 
 
-def _run(name: str, data: DataSet, config: TrainConfig, job: Job, world: World) -> TrainingRun:
+def _run(
+    name: str, data: DataSet, opened: DataChoice, config: TrainConfig, job: Job, world: World
+) -> TrainingRun:
+    if opened.extra:
+        data = with_drawn(data, config.seed)
     device = pick_device(job.device, world.local_rank)
     workers = claim_threads(device, name, config.batch_size, world.size)
     return TrainingRun(_model_config(name, data), data, config, device, world, workers)
@@ -381,13 +364,6 @@ def _show(run: TrainingRun) -> None:
         notice(f"going on after step {run.steps:,} of {run.total_steps:,}")
 
 
-def _calibrated(checkpoint: Checkpoint, run: TrainingRun) -> Checkpoint:
-    """Fit the confidence to the validation pictures, and note what real pictures look like."""
-    held_out = run.validation
-    pixels = held_out.images.permute(0, 2, 3, 1).cpu().numpy()
-    return calibrate(checkpoint, pixels, held_out.labels.cpu().numpy(), engine="torch")
-
-
 class _Keeper:
     """Writes what a run leaves behind, from its first process only."""
 
@@ -400,27 +376,32 @@ class _Keeper:
 
     def state(self, *, due: bool = False) -> None:
         """Write the state to resume from; with `due`, only if the last one is old."""
-        if not self._writes or (due and time.monotonic() - self._last < STATE_SECONDS):
-            return
-        write_state(self._job.beside(".resume"), self._run, asdict(self._opened))
-        self._last = time.monotonic()
+        if self._writes and not (due and time.monotonic() - self._last < STATE_SECONDS):
+            write_state(self._job.beside(".resume"), self._run, asdict(self._opened))
+            self._last = time.monotonic()
+
+    def epoch(self) -> None:
+        """Write all about the epoch that has ended: its weights if it is the best one."""
+        if self._writes:
+            if self._run.best_epoch == self._run.epoch:
+                self.weights()
+            write_history(self._job.beside(".history.csv"), self._run.reports)
+            self.state()
 
     def weights(self, **facts: Any) -> None:
         """Write the checkpoint of the best epoch, or of the first steps if none has ended."""
-        if self._writes:
-            weights = self._run.best or self._run.ema.state_dict()
-            pretrained, command = self._opened.pretrained, _command()
-            checkpoint = to_checkpoint(
-                self._run, weights, command=command, pretrained=pretrained, **facts
-            )
-            if facts:  # the last one: all that is known of the run is in it
-                checkpoint = _calibrated(checkpoint, self._run)
-            write_checkpoint(self._job.out, checkpoint)
-
-    def history(self) -> None:
-        """Write the table of epochs."""
-        if self._writes:
-            write_history(self._job.beside(".history.csv"), self._run.reports)
+        if not self._writes:
+            return
+        weights = self._run.best or self._run.ema.state_dict()
+        pretrained, command = self._opened.pretrained, command_line()
+        checkpoint = to_checkpoint(
+            self._run, weights, command=command, pretrained=pretrained, **facts
+        )
+        if facts:  # the last one: all that is known of the run is in it
+            held_out = self._run.validation
+            pixels = held_out.images.permute(0, 2, 3, 1).cpu().numpy()
+            checkpoint = calibrate(checkpoint, pixels, held_out.labels.cpu().numpy(), "torch")
+        write_checkpoint(self._job.out, checkpoint)
 
     def curves(self) -> None:
         """Write the picture of loss and accuracy."""
@@ -449,8 +430,7 @@ def _train(run: TrainingRun, job: Job, opened: DataChoice, started: float) -> No
             kept = f"{job.out} keeps epoch {run.best_epoch}" if run.best else "no epoch is kept"
             raise DivergedError(f"{error} ({kept})") from error
     if job.blend and opened.start and run.best:
-        first = load_network(read_checkpoint(Path(opened.start)))
-        run.blend(first.state_dict(), job.blend)
+        run.blend(_weights_for(run, Path(opened.start)), job.blend)
     _finish(run, job, keeper, started)
 
 
@@ -478,10 +458,7 @@ def _run_epochs(
             keeper.state(due=True)
 
         for report in run.epochs(on_step, should_stop):
-            if run.best_epoch == report.epoch:
-                keeper.weights()
-            keeper.history()
-            keeper.state()
+            keeper.epoch()
             # Only now: what is shown is saved.
             table.add(report.to_dict())
             job.event("epoch", **report.to_dict())
@@ -552,11 +529,7 @@ def _tell(test: Metrics, when: str, data: DataSet, job: Job, started: float) -> 
     if job.report:
         _report(data, job, job.report)
     job.event(
-        "result",
-        test_accuracy=test.accuracy,
-        test_loss=test.loss,
-        weights=weights,
-        seconds=seconds,
+        "result", test_accuracy=test.accuracy, test_loss=test.loss, weights=weights, seconds=seconds
     )
     if job.json_lines:
         return
@@ -577,7 +550,3 @@ def _report(data: DataSet, job: Job, path: Path) -> None:
     engine = load_engine(checkpoint, count=len(labels))
     probabilities = engine.probabilities(to_network_input(pixels, checkpoint.preprocessing))
     write_report(path, checkpoint, job.out, Labelled(data.name, pixels, labels), probabilities)
-
-
-def _command() -> str:
-    return shlex.join(["cnncli", *sys.argv[1:]])

@@ -38,12 +38,10 @@ def data(
         ),
     ] = "list",
     name: Annotated[
-        str | None,
-        typer.Argument(help="Data set to download or verify; folder to check."),
+        str | None, typer.Argument(help="Data set to download or verify; folder to check.")
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="With check: a sheet of what was found."),
+        Path | None, typer.Option("--output", "-o", help="With check: a sheet of what was found.")
     ] = None,
     move_to: Annotated[
         Path | None,

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.rule import Rule
+from rich.text import Text
 
 from cnncli.errors import CnncliError
 from cnncli.images import read_picture, to_uint8_grey
@@ -17,7 +19,7 @@ from cnncli.interpret.shifts import shift_changes
 from cnncli.ops import FILTERS
 from cnncli.resources import sample_image
 from cnncli.show.console import notice, stdout_console
-from cnncli.show.lesson import show_step, show_words
+from cnncli.show.text import PLAIN
 
 _SAMPLES = ("scene.png", "digit-7-pen.jpg")
 
@@ -49,8 +51,7 @@ def demo(
     pause: Annotated[
         bool | None,
         typer.Option(
-            "--pause/--no-pause",
-            help="Wait for Enter after each step. Default: in a terminal.",
+            "--pause/--no-pause", help="Wait for Enter after each step. Default: in a terminal."
         ),
     ] = None,
 ) -> None:
@@ -70,16 +71,22 @@ def demo(
     for number, step in enumerate(STEPS, 1):
         words = shlex.split(step.command.format(folder=shlex.quote(output.as_posix())))
         title = f"{number} of {len(STEPS)}: {step.title}"
-        show_step(console, title, step.words, f"cnncli {shlex.join(words)}")
+        console.print()
+        console.print(Rule(Text(f" {title} ", style="bold"), align="left", characters="-"))
+        console.print(Text(step.words))
+        console.print()
+        command = Text(f"$ cnncli {shlex.join(words)}", style=f"bold {PLAIN}")
+        console.print(command, soft_wrap=True)
         sys.stdout.flush()
         # What is printed is what is run.
         if subprocess.run([sys.executable, "-m", "cnncli", *words], check=False).returncode:  # noqa: S603
             raise CnncliError("this step of the demo failed; the line above says why")
         if step.after is not None:
-            show_words(console, step.after(output))
+            console.print(Text(step.after(output)))
         if waits and number < len(STEPS):
             _wait()
-    show_words(console, f"\nThe pictures are in {output.as_posix()}; cnncli --help lists the rest.")
+    last = f"\nThe pictures are in {output.as_posix()}; cnncli --help lists the rest."
+    console.print(Text(last))
 
 
 def _bring_samples(folder: Path) -> None:

@@ -35,8 +35,7 @@ SUFFIXES = (".onnx", ".pt2")
 
 def export(
     output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", help="model.onnx, or .pt2 for torch."),
+        Path, typer.Option("--output", "-o", metavar="FILE", help="model.onnx, or .pt2 for torch.")
     ],
     weights: Weights = None,
     as_json: Json = False,

@@ -26,20 +26,14 @@ Drawn = list[tuple[str, NDArray[np.uint8]]]
 
 def filters(
     name: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="One filter, with its numbers."),
+        str | None, typer.Argument(metavar="NAME", help="One filter, with its numbers.")
     ] = None,
-    show: Annotated[
-        bool,
-        typer.Option("--show", help="Draw what it does to a picture."),
-    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Draw what it does to a picture.")] = False,
     picture: Annotated[
-        str | None,
-        typer.Option("--on", metavar="IMAGE", help="Picture to draw on."),
+        str | None, typer.Option("--on", metavar="IMAGE", help="Picture to draw on.")
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Write a sheet of what was drawn."),
+        Path | None, typer.Option("--output", "-o", help="Write a sheet of what was drawn.")
     ] = None,
     weights: Annotated[
         Path | None,
@@ -71,14 +65,13 @@ def filters(
     chosen = list(FILTERS.values()) if name is None else [get_filter(name)]
     drawn = _drawn(chosen, picture) if show or output is not None else []
     if output is not None:
-        _write_sheet(drawn, output)
+        write_picture(output, Picture(filter_sheet(drawn)))
     _tell(chosen, as_json, one=name is not None, written=output)
     if show:
         _show(drawn)
 
 
 def _tell(chosen: list[Kernel], as_json: bool, *, one: bool, written: Path | None) -> None:
-
     if as_json:
         for each in chosen:
             result(json.dumps(_record(each)))
@@ -124,10 +117,6 @@ def _drawn(chosen: list[Kernel], source: str | None) -> Drawn:
     if len(chosen) == 1:
         drawn.append(("gain by frequency", gain_picture(each)))
     return drawn
-
-
-def _write_sheet(drawn: Drawn, path: Path) -> None:
-    write_picture(path, Picture(filter_sheet(drawn)))
 
 
 def _show(drawn: Drawn) -> None:

@@ -7,14 +7,7 @@ from typing import Annotated
 import typer
 
 from cnncli.commands._options import Device, Json, Quiet
-from cnncli.config import (
-    RECIPES,
-    ExtraName,
-    Fit,
-    OptimizerName,
-    PrecisionName,
-    RecipeName,
-)
+from cnncli.config import RECIPES, ExtraName, Fit, OptimizerName, PrecisionName, RecipeName
 from cnncli.errors import UsageError
 from cnncli.nn.networks import NETWORKS, TORCHVISION  # noqa: TID253 (names alone, no torch)
 
@@ -37,15 +30,12 @@ def train(
             "sub-folder per class, or a folder of IDX files. Default: mnist, else digits.",
         ),
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option(metavar="NAME", help=_MODELS),
-    ] = "auto",
+    model: Annotated[str, typer.Option(metavar="NAME", help=_MODELS)] = "auto",
     extra: Annotated[
         ExtraName | None,
         typer.Option(
             help="drawn: add digits that MNIST lacks, drawn by pens, fonts and displays, and signs "
-            "that are none, to the ones to train on. Default: none.",
+            "that are none, to the ones to train on. Default: none."
         ),
     ] = None,
     start: Annotated[
@@ -72,7 +62,7 @@ def train(
         Fit | None,
         typer.Option(
             help="head: train the last layer of a pretrained network alone, in seconds; "
-            "all: tune all layers for --epochs. Default: head for photos, else all.",
+            "all: tune all layers for --epochs. Default: head for photos, else all."
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = _FAST.epochs,
@@ -93,8 +83,7 @@ def train(
         RecipeName, typer.Option(help="fast: all that helps; plain: the lesson's loop.")
     ] = _FAST.recipe,
     val_split: Annotated[
-        float,
-        typer.Option(min=0.001, max=0.9, help="Share of each class to choose the epoch by."),
+        float, typer.Option(min=0.001, max=0.9, help="Share of each class to choose the epoch by.")
     ] = _FAST.val_split,
     patience: Annotated[
         int, typer.Option(min=0, help="Stop after so many epochs without gain; 0 never stops.")
@@ -136,8 +125,7 @@ def train(
         Path | None, typer.Option(metavar="DIR", help="Write TensorBoard logs there, too.")
     ] = None,
     report: Annotated[
-        Path | None,
-        typer.Option(metavar="HTML", help="Write how good it became as one page."),
+        Path | None, typer.Option(metavar="HTML", help="Write how good it became as one page.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="One batch through everything; writes nothing.")

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.images.text import text_mask
+from cnncli.show.sheet import below, framed, outline, words
 from cnncli.show.text import printable
 
-FRAME = np.array([31, 111, 235], np.uint8)
-PAPER, INK = 20, 255
+FRAME = (31, 111, 235)
+INK = (255, 255, 255)
 
 
 def annotated(
@@ -31,26 +31,13 @@ def annotated(
     NDArray
         uint8, as wide as the picture or the text; the picture itself is not covered.
     """
-    height, width = pixels.shape[:2]
-    size = int(np.clip(height / 14, 14, 64))
-    letters = text_mask(printable(text, 80), size)
-    line = size * 2
-    out = np.full((height + line, max(width, letters.shape[1] + size), 3), PAPER, np.uint8)
-    out[:height, :width] = pixels
-    thick = max(round(min(height, width) / 200), 1)
+    size = int(np.clip(pixels.shape[0] / 14, 14, 64))
+    picture = pixels.copy()
+    thick = max(round(min(pixels.shape[:2]) / 200), 1)
     for left, top, right, bottom in boxes:
-        _frame(out[:height, :width], (left, top, right, bottom), thick)
-    top, left = height + (line - letters.shape[0]) // 2, size // 2
-    area = out[top : top + letters.shape[0], left : left + letters.shape[1]]
-    area[...] = PAPER + letters[:, :, None].astype(np.uint16) * (INK - PAPER) // 255
-    return out
-
-
-def _frame(picture: NDArray[np.uint8], box: tuple[int, int, int, int], thick: int) -> None:
-    height, width = picture.shape[:2]
-    left, top = (max(value - thick, 0) for value in box[:2])
-    right, bottom = min(box[2] + thick, width), min(box[3] + thick, height)
-    picture[top : top + thick, left:right] = FRAME
-    picture[bottom - thick : bottom, left:right] = FRAME
-    picture[top:bottom, left : left + thick] = FRAME
-    picture[top:bottom, right - thick : right] = FRAME
+        outer = (left - thick, top - thick, right + thick, bottom + thick)
+        outline(picture, outer, thick, FRAME)
+    line = words(printable(text, 80), size, INK)
+    above = (2 * size - line.shape[0]) // 2
+    margins = (above, size - size // 2, 2 * size - above - line.shape[0], size // 2)
+    return below([picture, framed(line, *margins)], 0)

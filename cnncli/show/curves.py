@@ -34,6 +34,11 @@ def draw_curves(reports: Sequence[Mapping[str, Any]], title: str) -> bytes:
         axes.grid(alpha=0.3)
         axes.legend()
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    return png_of(figure)
+
+
+def png_of(figure: Any) -> bytes:
+    """Return a figure of matplotlib as a PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()

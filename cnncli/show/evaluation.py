@@ -1,6 +1,5 @@
 """An evaluation for the eye: tables for a terminal, and three pictures."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cnncli.images.text import text_mask
+from cnncli.show.curves import png_of
 from cnncli.show.text import GOOD, printable
 
 TILE = 84  # pixels of a mistake's side on the contact sheet
@@ -72,7 +72,7 @@ def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str], title: st
             if number:
                 colour = "white" if shares[row, column] > 0.4 else "black"
                 axes.text(column, row, f"{number}", ha="center", va="center", color=colour, size=8)
-    return _png(figure)
+    return png_of(figure)
 
 
 def draw_reliability(
@@ -95,13 +95,7 @@ def draw_reliability(
     edges = np.arange(len(counts)) / len(counts)
     lower.bar(edges, counts, width=1 / len(counts), align="edge", color="#1f6feb")
     lower.set(xlabel="confidence", ylabel="pictures", yscale="symlog", xlim=(0, 1))
-    return _png(figure)
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return png_of(figure)
 
 
 def mistakes_sheet(

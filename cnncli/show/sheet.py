@@ -79,6 +79,16 @@ def framed(picture: Pixels, top: int, right: int, bottom: int, left: int) -> Pix
     return canvas
 
 
+def outline(picture: Pixels, box: tuple[int, int, int, int], thick: int, ink: Colour) -> None:
+    """Draw a frame into a picture, inside the box of left, top, right and bottom."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = np.clip(box, 0, (width, height, width, height))
+    picture[top : top + thick, left:right] = ink
+    picture[bottom - thick : bottom, left:right] = ink
+    picture[top:bottom, left : left + thick] = ink
+    picture[top:bottom, right - thick : right] = ink
+
+
 def blank(height: int, width: int) -> Pixels:
     """Return an empty picture."""
     return np.full((height, width, 3), PAPER, np.uint8)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cnncli.layers import Layer
 from cnncli.show.console import notice, stderr_console
+from cnncli.show.summary import field_text, size_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,8 +44,8 @@ def network_table(layers: Sequence[Layer], title: str) -> "Table":
         table.add_row(
             layer.name,
             layer.operation,
-            "x".join(map(str, layer.output)),
-            f"{layer.receptive_field}x{layer.receptive_field}" if layer.receptive_field else "all",
+            size_text(layer.output),
+            field_text(layer),
             f"{layer.parameters:,}",
             f"{layer.multiply_adds:,}",
         )

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from cnncli.show.colours import diverging, largest, mixed
 from cnncli.show.features import titled
 from cnncli.show.scale import fit
-from cnncli.show.sheet import FAINT, Pixels, below, beside, framed, words
+from cnncli.show.sheet import FAINT, Pixels, below, beside, framed, outline, words
 
 _PANEL = 280  # pixels of a side: 10 x 28
-_FRAME = np.array((255, 214, 64), np.uint8)  # around the strongest region
+_FRAME = (255, 214, 64)  # around the strongest region
 Box = tuple[int, int, int, int]
 
 
@@ -60,14 +60,7 @@ def outlined(pixels: Pixels, region: Box) -> Pixels:
     scale = large.shape[0] / pixels.shape[0]
     left, top = (int(edge * scale) for edge in region[:2])
     right, low = (int((a + b) * scale) for a, b in zip(region[:2], region[2:], strict=True))
-    rows, columns = slice(top, low), slice(left, right)
-    for area in (
-        np.s_[top : top + 2, columns],
-        np.s_[low - 2 : low, columns],
-        np.s_[rows, left : left + 2],
-        np.s_[rows, right - 2 : right],
-    ):
-        large[area] = _FRAME
+    outline(large, (left, top, right, low), 2, _FRAME)
     return large
 
 
