@@ -241,4 +241,4 @@ def _channel(
             f"{kernel.layer} of {kernel.file} has no {what} channel {index}; "
             f"it has 0 to {count - 1}"
         )
-    return weights[index : index + 1] if axis == 0 else weights[:, index : index + 1]
+    return weights.take([index], axis)

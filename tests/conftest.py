@@ -13,6 +13,8 @@ from PIL import Image
 from tests import forked
 
 ROOT = Path(__file__).resolve().parents[1]
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core: threads would wait for others
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 CliRunner = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -50,7 +52,8 @@ def cli(tmp_path: Path) -> CliRunner:
     """Return a function that runs ``cnncli`` in a process of its own, in an empty folder.
 
     The process is a fork of one that has loaded torch and the like, which takes a tenth of the
-    time. `fresh` starts a new interpreter, and so does a system that cannot fork.
+    time. With `fresh`, with a variable that is read at the start, and on a system that cannot fork
+    it is a new interpreter.
     """
 
     def run(
@@ -68,7 +71,8 @@ def cli(tmp_path: Path) -> CliRunner:
             "COLUMNS": "100",
             **(env or {}),
         }
-        if fresh or not forked.POSSIBLE:
+        early = any(name.startswith(("PYTHON", "OMP_")) for name in env or {})
+        if fresh or early or not forked.POSSIBLE:
             return subprocess.run(  # noqa: PLW1510 (the exit code is what tests look at)
                 [sys.executable, "-m", "cnncli", *words],
                 input=stdin.decode() if text and stdin is not None else stdin,

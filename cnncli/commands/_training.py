@@ -353,7 +353,8 @@ def _open(opened: DataChoice, model: str, world: World) -> DataSet:
 def _show(run: TrainingRun) -> None:
     numbers = "bfloat16" if run.bf16 else "float32"
     processes = f", {run.world.size} processes" if run.world.size > 1 else ""
-    show_network(layer_table(run.network, run.model), f"{run.model.name} on {run.data.name}")
+    layers = layer_table(run.network, run.model)
+    show_network(run.model, layers, f"{run.model.name} on {run.data.name}")
     notice(
         f"{len(run.train):,} pictures to train on, {len(run.validation):,} to choose by; "
         f"{run.device}, {numbers}{processes}"

@@ -108,29 +108,23 @@ def restore(run: TrainingRun, record: Mapping[str, Any], tensors: Mapping[str, T
             "the pictures are not the ones that the interrupted run had; "
             "bring them back, or train without --resume"
         )
-    groups: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        group, _, rest = name.partition(".")
-        groups.setdefault(group, {})[rest] = tensor.to(run.device)
+    found = {name: tensor.to(run.device) for name, tensor in tensors.items()}
+    each = (_under(f"optimizer.{i}.", found) for i in range(len(run.optimizer.parameters)))
     try:
-        run.network.load_state_dict(groups["network"])
+        run.network.load_state_dict(_under("network.", found))
         if run.ema is not run.network:
-            run.ema.load_state_dict(groups["averaged"])
-        _restore_optimizer(run, groups.get("optimizer", {}))
-        run.totals.copy_(groups["totals"][""])
+            run.ema.load_state_dict(_under("averaged.", found))
+        run.optimizer.load({i: state for i, state in enumerate(each) if state})
+        run.totals.copy_(found["totals"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             "the state to resume from is incomplete; train without --resume"
         ) from error
-    run.best = groups.get("best", {})
+    run.best = _under("best.", found)
     run.best_epoch = record["best_epoch"]
     run.epoch, run.position, run.steps = record["epoch"], record["position"], record["steps"]
     run.reports = [EpochReport(**report) for report in record["reports"]]
 
 
-def _restore_optimizer(run: TrainingRun, tensors: Mapping[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = tensor
-    run.optimizer.load(state)
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

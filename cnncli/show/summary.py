@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -32,37 +33,39 @@ def size_text(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-def field_text(layer: Layer) -> str:
-    """Return a layer's receptive field: ``3x3``, or ``all`` for the whole input."""
-    return f"{layer.receptive_field}x{layer.receptive_field}" if layer.receptive_field else "all"
-
-
 def share(part: int, whole: int) -> float:
     """Return a part of a whole between 0 and 1; 0 of nothing."""
     return part / whole if whole else 0.0
 
 
-def summary_table(
-    config: ModelConfig, layers: Sequence[Layer], *, boxed: bool = True, width: int = 80
-) -> "Table":
-    """Build the lesson's table: shape, parameters, multiply-adds and receptive field.
+def show_layers(console: "Console", config: ModelConfig, layers: Sequence[Layer]) -> None:
+    """Print a network as a table: shapes, parameters, multiply-adds and receptive fields.
 
     Parameters
     ----------
+    console
+        Where to print; what is no terminal gets plain text of any width.
     config, layers
         The network and :func:`cnncli.nn.layer_table.layer_table` of it.
-    boxed
-        Draw lines around header and sum; False for a pipe.
-    width
-        Columns of the terminal: bars of the shares are drawn where they fit.
-
-    Returns
-    -------
-    Table
-        One row a layer, one for the input before them and one for the sums after them.
     """
-    wide = width >= _ROOM_FOR_BARS
-    totals = _totals(layers)
+    if console.is_terminal:
+        console.print(_table(config, layers, boxed=True, wide=console.width >= _ROOM_FOR_BARS))
+        return
+    # A pipe has no width: nothing is wrapped, and nothing ends in spaces.
+    from rich.console import Console
+
+    text = StringIO()
+    table = _table(config, layers, boxed=False, wide=True)
+    Console(file=text, width=_PIPE_WIDTH, color_system=None).print(table)
+    _print_lines(console, [*(line.rstrip() for line in text.getvalue().splitlines()), ""])
+
+
+def _table(config: ModelConfig, layers: Sequence[Layer], *, boxed: bool, wide: bool) -> "Table":
+    """Return one row a layer, one for the input before them and one for the sums after them."""
+    totals = (
+        sum(layer.parameters for layer in layers),
+        sum(layer.multiply_adds for layer in layers),
+    )
     table = _frame(boxed, wide, totals)
     pixels = (config.in_channels, config.height, config.width)
     table.add_row("input", "", size_text(pixels), *[""] * 5)
@@ -73,8 +76,9 @@ def summary_table(
             for count, total in zip(counts, totals, strict=True)
             for text in (f"{count:,}" if count else "-", _share(count, total, boxed and wide))
         ]
-        row = (layer.name, layer.operation, size_text(layer.output), *cells, field_text(layer))
-        table.add_row(*row)
+        edge = layer.receptive_field
+        field = f"{edge}x{edge}" if edge else "all"
+        table.add_row(layer.name, layer.operation, size_text(layer.output), *cells, field)
     return table
 
 
@@ -101,19 +105,11 @@ def _frame(boxed: bool, wide: bool, totals: tuple[int, int]) -> "Table":
     return table
 
 
-def _totals(layers: Sequence[Layer]) -> tuple[int, int]:
-    return sum(layer.parameters for layer in layers), sum(layer.multiply_adds for layer in layers)
-
-
 def _share(part: int, whole: int, bars: bool) -> str:
     if not part:
         return ""
     text = f"{share(part, whole):.1%}"
-    return f"{text:>6} {_bar(share(part, whole))}" if bars else text
-
-
-def _bar(fraction: float) -> str:
-    return "━" * max(1, round(fraction * _BAR))
+    return f"{text:>6} {'━' * max(1, round(share(part, whole) * _BAR))}" if bars else text
 
 
 def comparison(config: ModelConfig, layers: Sequence[Layer]) -> list[str]:
@@ -204,12 +200,7 @@ def show_summary(
     facts, card
         What is known of the file (path, classes, …), and what its maker wrote into it.
     """
-    terminal = console.is_terminal
-    table = summary_table(config, layers, boxed=terminal, width=console.width)
-    if terminal:
-        console.print(table)
-    else:  # a pipe has no width: nothing is wrapped, and nothing ends in spaces
-        _print_lines(console, [*_plain_lines(table), ""])
+    show_layers(console, config, layers)
     _print_lines(console, comparison(config, layers))
     for heading, entries in (("weights", facts), ("card", card)):
         rows = list(card_lines(entries))
@@ -217,16 +208,6 @@ def show_summary(
         if rows:
             console.print(f"\n{heading}", style="bold", markup=False)
             _print_lines(console, [f"  {name:<{room}}  {value}" for name, value in rows], room + 4)
-
-
-def _plain_lines(table: "Table") -> list[str]:
-    from io import StringIO
-
-    from rich.console import Console
-
-    text = StringIO()
-    Console(file=text, width=_PIPE_WIDTH, color_system=None).print(table)
-    return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
 def _print_lines(console: "Console", lines: Sequence[str], indent: int = 0) -> None:

@@ -3,14 +3,12 @@
 import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from cnncli.config import ModelConfig
 from cnncli.layers import Layer
 from cnncli.show.console import notice, stderr_console
-from cnncli.show.summary import field_text, size_text
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from cnncli.show.summary import show_layers
 
 Report = Mapping[str, Any]
 
@@ -19,42 +17,10 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def network_table(layers: Sequence[Layer], title: str) -> "Table":
-    """Return a table of a network's layers with totals.
-
-    Parameters
-    ----------
-    layers
-        As func:`cnncli.nn.layer_table.layer_table` gives them.
-    title
-        Shown above.
-    """
-    from rich.table import Table
-
-    total = sum(layer.parameters for layer in layers)
-    work = sum(layer.multiply_adds for layer in layers)
-    table = Table(title=title, title_justify="left", show_footer=True)
-    table.add_column("layer", footer="total")
-    table.add_column("does")
-    table.add_column("output", justify="right")
-    table.add_column("sees", justify="right")
-    table.add_column("parameters", f"{total:,}", justify="right")
-    table.add_column("multiply\n-adds", f"{work:,}", justify="right")
-    for layer in layers:
-        table.add_row(
-            layer.name,
-            layer.operation,
-            size_text(layer.output),
-            field_text(layer),
-            f"{layer.parameters:,}",
-            f"{layer.multiply_adds:,}",
-        )
-    return table
-
-
-def show_network(layers: Sequence[Layer], title: str) -> None:
+def show_network(config: ModelConfig, layers: Sequence[Layer], title: str) -> None:
     """Draw the network's table on stderr."""
-    stderr_console().print(network_table(layers, title))
+    stderr_console().print(title, style="bold", markup=False)
+    show_layers(stderr_console(), config, layers)
 
 
 def epoch_cells(report: Report, epochs: int) -> list[str]:

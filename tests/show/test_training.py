@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cnncli.config import ModelConfig
 from cnncli.show.curves import draw_curves
-from cnncli.show.training import EpochTable, epoch_line, network_table
+from cnncli.show.training import EpochTable, epoch_line, show_network
 from tests.networks import describe
 
 REPORT = {
@@ -22,9 +22,11 @@ REPORT = {
 }
 
 
-def test_the_network_as_a_table() -> None:
+def test_the_network_as_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
-    Console(file=out, width=100).print(network_table(describe(ModelConfig()), "simple on mnist"))
+    console = Console(file=out, width=100)
+    monkeypatch.setattr("cnncli.show.training.stderr_console", lambda: console)
+    show_network(ModelConfig(), describe(ModelConfig()), "simple on mnist")
     text = out.getvalue()
     for piece in ("simple on mnist", "conv1", "16x28x28", "3x3", "200,832", "206,922", "1,218,048"):
         assert piece in text
