@@ -35,7 +35,7 @@ demo: $(VENV)/.user  ## filter a picture, train a network, read digits (about 2 
 	$(BIN)/cnncli predict sample_images/digit-* --weights weights/simplecnn-mnist.safetensors
 
 test: $(VENV)/.dev  ## run the tests (about 7 minutes on two cores)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-all: $(VENV)/.dev  ## run the tests, the slow ones too
 	$(BIN)/python -m pytest -m 'slow or not slow'

@@ -5,6 +5,7 @@ number, then the values (Y. LeCun, C. Cortes, C. Burges, "The MNIST database").
 """
 
 import gzip
+import hashlib
 import math
 import zlib
 from io import BufferedIOBase
@@ -16,17 +17,20 @@ from numpy.typing import NDArray
 from cnncli.errors import DataError
 
 MAX_BYTES = 4 << 30  # EMNIST's largest file has 0.55 GB
-_UINT8 = 0x08
-_LONGEST_HEADER = 16  # of three dimensions
+_STARTS = (b"\0\0\x08\1", b"\0\0\x08\3")  # of unsigned bytes in one and in three dimensions
 
 
-def read_idx(path: Path) -> NDArray[np.uint8]:
+def read_idx(path: Path, md5: str | None = None) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes.
+
+    Of a file that holds more than its header says, only one byte more is read.
 
     Parameters
     ----------
     path
         A plain or gzipped IDX file.
+    md5
+        MD5 that the unpacked file must have.
 
     Returns
     -------
@@ -36,16 +40,38 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     Raises
     ------
     DataError
-        If the file is missing, damaged, or says other sizes than it has bytes.
+        If the file is missing, damaged, not the expected one, or says other sizes than it has
+        bytes.
     """
-    return parse_idx(read_bytes(path), path)
-
-
-def _promised(head: bytes) -> int:
-    """Return the size of the file that an IDX header promises; 0 for other headers."""
-    count = head[3] if len(head) >= 4 else 0
-    sizes = (int.from_bytes(head[i : i + 4], "big") for i in range(4, 4 + 4 * count, 4))
-    return 4 + 4 * count + math.prod(sizes) if count in (1, 3) else 0
+    try:
+        with path.open("rb") as file:
+            stream = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == b"\x1f\x8b" else file
+            start = _read(stream, 4)
+            sizes = _read(stream, 4 * start[3]) if start in _STARTS else b""
+            whole = start in _STARTS and len(sizes) == 4 * start[3]
+            shape = tuple(np.frombuffer(sizes, ">u4").tolist()) if whole else ()
+            values = _read(stream, min(math.prod(shape), MAX_BYTES) + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read {path}: {reason}; get the file again") from error
+    if not whole:
+        raise DataError(
+            f"{path} is not an IDX file of bytes with 1 or 3 dimensions; get the file again"
+        )
+    if len(values) > MAX_BYTES:
+        raise DataError(f"{path} has more than {MAX_BYTES} bytes; it is no IDX file of pictures")
+    if len(values) != math.prod(shape):
+        raise DataError(
+            f"{path} says {shape} but has {len(values)} bytes of values; get the file again"
+        )
+    if 0 in shape:  # beside a 0 the other sizes may be anything, also more than NumPy has words for
+        raise DataError(f"{path} says {shape}, which is nothing at all; get the file again")
+    if md5 and hashlib.md5(start + sizes + values, usedforsecurity=False).hexdigest() != md5:
+        raise DataError(
+            f"{path} is not the original file of MNIST (another MD5); remove it to download it "
+            f"again, or train on its folder as it is: --data {path.parent}"
+        )
+    return np.frombuffer(values, np.uint8).reshape(shape)
 
 
 def _read(stream: BufferedIOBase, most: int) -> bytes:
@@ -55,65 +81,3 @@ def _read(stream: BufferedIOBase, most: int) -> bytes:
         pieces.append(piece)
         most -= len(piece)
     return b"".join(pieces)
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of an IDX file, unpacked if they are gzipped.
-
-    Of a file that holds more than its header says, only one byte more is read.
-
-    Parameters
-    ----------
-    path
-        A plain or gzipped file.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, is damaged, or is larger than any data set of this kind.
-    """
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            stream = gzip.GzipFile(fileobj=file) if packed else file
-            head = _read(stream, _LONGEST_HEADER)
-            # One byte more than the header promises shows that there is too much.
-            rest = min(_promised(head), MAX_BYTES) + 1 - len(head)
-            data = head + _read(stream, rest)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot read {path}: {reason}; get the file again") from error
-    if len(data) > MAX_BYTES:
-        raise DataError(f"{path} has more than {MAX_BYTES} bytes; it is no IDX file of pictures")
-    return data
-
-
-def parse_idx(data: bytes, path: Path) -> NDArray[np.uint8]:
-    """Return the array that IDX bytes hold.
-
-    Parameters
-    ----------
-    data
-        The unpacked file.
-    path
-        Where it came from, for messages.
-
-    Raises
-    ------
-    DataError
-        If the header or the length is wrong.
-    """
-    if len(data) < 4 or data[0] or data[1] or data[2] != _UINT8 or data[3] not in (1, 3):
-        raise DataError(
-            f"{path} is not an IDX file of bytes with 1 or 3 dimensions; get the file again"
-        )
-    start = 4 + 4 * data[3]
-    shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
-    if len(data) != start + math.prod(shape):
-        raise DataError(
-            f"{path} says {shape} but has {len(data) - start} bytes of values; get the file again"
-        )
-    if 0 in shape:  # beside a 0 the other sizes may be anything, also more than NumPy has words for
-        raise DataError(f"{path} says {shape}, which is nothing at all; get the file again")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)

@@ -1,6 +1,5 @@
 """The data sets that have a name: where their files may lie and how they are recognised."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 
 from cnncli.errors import DataError
-from cnncli.nn.idx import parse_idx, read_bytes
+from cnncli.nn.idx import read_idx
 from cnncli.nn.splits import Split
 
 Part = Literal["train", "test"]
@@ -155,7 +154,10 @@ def read_pair(
     DataError
         If a file is damaged or not the expected one, or the two do not belong together.
     """
-    images, labels = (parse_idx(_checked(path, md5 or {}), path) for path in pair)
+    images, labels = (
+        read_idx(path, (md5 or {}).get(path.name.removesuffix(".gz").replace(".idx", "-idx")))
+        for path in pair
+    )
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or not len(labels):
         raise DataError(
             f"{pair[0].name} {images.shape} and {pair[1].name} {labels.shape} in {pair[0].parent} "
@@ -164,14 +166,3 @@ def read_pair(
     # A copy: what was read from bytes is not writable, and torch warns about that.
     upright = np.array(images.transpose(0, 2, 1) if transposed else images, order="C")
     return Split(torch.from_numpy(upright)[:, None], torch.from_numpy(labels.astype(np.int64)))
-
-
-def _checked(path: Path, md5: Mapping[str, str]) -> bytes:
-    data = read_bytes(path)
-    name = path.name.removesuffix(".gz").replace(".idx", "-idx")
-    if name in md5 and hashlib.md5(data, usedforsecurity=False).hexdigest() != md5[name]:
-        raise DataError(
-            f"{path} is not the original file of MNIST (another MD5); remove it to download it "
-            f"again, or train on its folder as it is: --data {path.parent}"
-        )
-    return data

@@ -338,6 +338,9 @@ import sys
 from pathlib import Path
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+import safetensors  # opens files beside Python
+safe_open = safetensors.safe_open
+safetensors.safe_open = lambda path, kind: opened.append(str(path)) or safe_open(path, kind)
 from cnncli.cli import main
 try:
     main(sys.argv[2:])

@@ -12,6 +12,7 @@ from cnncli.checkpoint import read_checkpoint
 from cnncli.config import IMAGENET_MEAN, ModelConfig
 from cnncli.images import Picture, write_picture
 from cnncli.nn.networks import build_network
+from tests.cli.conftest import RunHere
 from tests.conftest import CliRunner
 from tests.nn.test_datasets import picture_folder, write_idx
 
@@ -111,11 +112,16 @@ def test_torchvisions_networks_learn_from_imagenets_weights(cli: CliRunner, tmp_
     assert json.loads(answer.stdout)["label"] in ("above", "below")
 
 
-def test_drawn_digits_beside_those_of_a_data_set(cli: CliRunner, tmp_path: Path) -> None:
-    out = tmp_path / "mixed.safetensors"
-    run = cli("train", *TINY, "--extra", "drawn", "--out", out)
-    assert run.returncode == 0, run.stderr
-    assert "of 2,000 held out" in run.stdout
+def test_drawn_digits_beside_those_of_a_data_set(
+    run_here: RunHere,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cnncli.nn.drawn.extra.HELD_OUT", 200)
+    out, onward = tmp_path / "mixed.safetensors", tmp_path / "onward"
+    assert run_here("train", *TINY, "--extra", "drawn", "--out", str(out)) == 0
+    assert "of 200 held out" in capsys.readouterr().out
     card = read_checkpoint(out).card
     digits, others = (
         int(number) for number in re.findall(r"(\d+) (?:digits|other)", card["extra"])
@@ -124,18 +130,16 @@ def test_drawn_digits_beside_those_of_a_data_set(cli: CliRunner, tmp_path: Path)
     assert (digits, others) == (round(0.4 * own), round(0.08 * own))
     assert own + card["validation_pictures"] in range(199, 203)  # --limit, by class
     assert card["test"]["pictures"] == 359  # of the data set alone
-    assert card["drawn"]["pictures"] == 2000
-    other = cli("train", "--resume", "--out", out, "--seed", "1")
-    assert other.returncode == 2
-    assert "--seed 0, not 1" in other.stderr
+    assert card["drawn"]["pictures"] == 200
+    assert run_here("train", "--resume", "--out", str(out), "--seed", "1") == 2
+    assert "--seed 0, not 1" in capsys.readouterr().err
     # From those weights on, instead of from random ones.
-    onward = cli("train", *TINY, "--start", out, "--lr", "1e-9", "--out", tmp_path / "onward")
-    assert onward.returncode == 0, onward.stderr
-    before, after = (read_checkpoint(path).tensors for path in (out, tmp_path / "onward"))
+    begin = ("--start", str(out))
+    assert run_here("train", *TINY, *begin, "--lr", "1e-9", "--out", str(onward)) == 0
+    before, after = (read_checkpoint(path).tensors for path in (out, onward))
     assert all(np.allclose(before[name], after[name], atol=1e-4) for name in before)
-    deep = cli("train", *TINY, "--start", out, "--model", "deep")
-    assert deep.returncode == 2
-    assert "has a network of another kind" in deep.stderr
+    assert run_here("train", *TINY, *begin, "--model", "deep") == 2
+    assert "has a network of another kind" in capsys.readouterr().err
 
 
 def test_drawn_digits_fit_digits_only(cli: CliRunner, tmp_path: Path) -> None:
