@@ -55,7 +55,7 @@ def test_pipes_with_a_name_are_pictures_and_no_weights(folder: Path) -> None:
     assert run.returncode == 0, run.stderr
     run = shell("cnncli predict a.png --weights <(echo no)", folder)
     assert run.returncode == 1
-    assert run.stderr.startswith("error: /dev/fd/")
+    assert run.stderr.startswith("error: cannot read the weights /dev/fd/")
 
 
 @pytest.mark.parametrize(
