@@ -113,17 +113,17 @@ def test_one_machine_three_shards_and_two_nodes_give_the_same(
     (tmp_path / "in").mkdir()
     fill(tmp_path / "in", COUNT, BROKEN)
     command = ["pool", "in", "--json", "-q"]
-    local = cli(*command, "-o", "local/")
+    local = cli(*command, "-o", "local/", fresh=True)
     assert local.returncode == 3
     said = ""
     for part in ("1/3", "2/3", "3/3"):
-        run = cli(*command, "-o", "shards/", "--shard", part)
+        run = cli(*command, "-o", "shards/", "--shard", part, fresh=True)
         assert run.returncode == 3
         said += run.stdout
     assert lines(said) == lines(local.stdout)
     assert results(tmp_path / "shards") == results(tmp_path / "local")
     on = ["--on", address]
-    run = cli(*command, "-o", "cluster/", *on, env=OWN)
+    run = cli(*command, "-o", "cluster/", *on, env=OWN, fresh=True)
     assert run.returncode == 3, run.stderr[-2000:]
     assert lines(run.stdout) == lines(local.stdout)
     assert results(tmp_path / "cluster") == results(tmp_path / "local")

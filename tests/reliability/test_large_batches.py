@@ -39,7 +39,7 @@ def test_processes_write_what_one_thread_writes(
     command: Sequence[str], cli: CliRunner, folder: Path
 ) -> None:
     for jobs, out in (("2", "many"), ("1", "one")):
-        run = cli(*command, "-j", jobs, "-o", f"{out}/", "--json")
+        run = cli(*command, "-j", jobs, "-o", f"{out}/", "--json", fresh=True)
         assert run.returncode == 0, run.stderr
         said = [json.loads(line) for line in run.stdout.splitlines()]
         assert [Path(each["path"]).stem for each in said] == [f"{n:03}" for n in range(COUNT)]
@@ -53,7 +53,7 @@ def test_processes_write_what_one_thread_writes(
 def test_broken_pictures_fail_alone_and_in_their_place(cli: CliRunner, folder: Path) -> None:
     for number in (7, 300):
         (folder / "in" / f"{number:03}.png").write_bytes(b"no picture")
-    run = cli("pool", "in", "-o", "out/", "-j", "2", "--max-pixels", "1200")
+    run = cli("pool", "in", "-o", "out/", "-j", "2", "--max-pixels", "1200", fresh=True)
     assert run.returncode == 3
     errors = [line for line in run.stderr.splitlines() if line.startswith("error")]
     assert len(errors) == 3
@@ -65,7 +65,7 @@ def test_broken_pictures_fail_alone_and_in_their_place(cli: CliRunner, folder: P
 
 @pytest.mark.usefixtures("folder")
 def test_the_pixel_limit_reaches_the_processes(cli: CliRunner) -> None:
-    run = cli("pool", "in", "-o", "out/", "-j", "2", "--max-pixels", "1199")
+    run = cli("pool", "in", "-o", "out/", "-j", "2", "--max-pixels", "1199", fresh=True)
     assert run.returncode == 1
     assert f"all {COUNT} pictures failed" in run.stderr
     assert run.stderr.count("has 40x30 pixels and the limit is 1199") == COUNT
@@ -74,7 +74,9 @@ def test_the_pixel_limit_reaches_the_processes(cli: CliRunner) -> None:
 def test_results_that_would_share_a_name_are_still_refused(cli: CliRunner, folder: Path) -> None:
     # Neither format holds real numbers: both results would be one file of another format.
     Image.fromarray(WIDE[:, :40]).save(folder / "in" / "000.webp", lossless=True)
-    run = cli("convolve", "in", "-f", "sobel", "--range", "raw", "-o", "out/", "-j", "2")
+    run = cli(
+        "convolve", "in", "-f", "sobel", "--range", "raw", "-o", "out/", "-j", "2", fresh=True
+    )
     assert run.returncode == 3
     assert run.stderr.count("is already the result of") == 1
     assert len(names(folder / "out")) == COUNT
