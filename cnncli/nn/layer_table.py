@@ -5,6 +5,7 @@ Hooks tell which layer is at work, and a mode of torch sees every function that 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -76,9 +77,10 @@ def layer_table(network: nn.Module, config: ModelConfig) -> tuple[Layer, ...]:
     watcher, learning = _Watcher(), network.training
     device = next(network.parameters()).device
     picture = torch.zeros(1, config.in_channels, config.height, config.width, device=device)
-    handles = [handle for name, part in _rows(network) for handle in watcher.watch(name, part)]
     try:
-        with torch.no_grad(), watcher:
+        with ExitStack() as hooks, torch.no_grad(), watcher:
+            for name, part in _rows(network):
+                watcher.watch(name, part, hooks)
             network.eval()(picture)
     except (RuntimeError, AssertionError) as error:
         what = " ".join(str(error).split())[:160]
@@ -88,8 +90,6 @@ def layer_table(network: nn.Module, config: ModelConfig) -> tuple[Layer, ...]:
         ) from error
     finally:
         network.train(learning)
-        for handle in handles:
-            handle.remove()
     first, *others = watcher.layers()
     known = tensor_shapes([first, *others])
     own = {name: shape for name, shape in state_shapes(network).items() if name not in known}
@@ -121,13 +121,10 @@ def part_outputs(
         # A copy: what follows may work in place.
         return lambda _part, _in, out: outputs[name].append(out[0].float().clone().numpy())
 
-    handles = [network.get_submodule(n).register_forward_hook(noting(n)) for n in outputs]
-    try:
-        with torch.inference_mode():
-            network(torch.from_numpy(image)[None])
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, torch.inference_mode():
+        for name in outputs:
+            hooks.enter_context(network.get_submodule(name).register_forward_hook(noting(name)))
+        network(torch.from_numpy(image)[None])
     return outputs
 
 
@@ -148,8 +145,8 @@ class _Watcher(TorchFunctionMode):
         self._current: _Row | None = None
         self._done: list[_Row] = []
 
-    def watch(self, name: str, part: nn.Module) -> Iterator[Any]:
-        """Let a part of the network begin and end a row; yield what undoes it."""
+    def watch(self, name: str, part: nn.Module, hooks: ExitStack) -> None:
+        """Let a part of the network begin and end a row, as long as the hooks last."""
 
         def begin(_part: nn.Module, _inputs: object) -> None:
             self._current = _Row(name, part)
@@ -160,8 +157,8 @@ class _Watcher(TorchFunctionMode):
                 self._current.output = output
             self._current = None
 
-        yield part.register_forward_pre_hook(begin)
-        yield part.register_forward_hook(end)
+        hooks.enter_context(part.register_forward_pre_hook(begin))
+        hooks.enter_context(part.register_forward_hook(end))
 
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: Any = (), kwargs: Any = None
