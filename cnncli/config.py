@@ -128,12 +128,10 @@ class Preprocessing(_Record):
             raise ValueError(f"mean and std need {self.channels} numbers each, one a channel")
         if min(self.std) <= 0:
             raise ValueError(f"std is {self.std}; every value must be above 0")
-        for name, values in (("mean", self.mean), ("std", self.std), ("1/std", self._inverse())):
+        inverse = tuple(1 / value for value in self.std)
+        for name, values in (("mean", self.mean), ("std", self.std), ("1/std", inverse)):
             if not all(type(value) is not bool and abs(value) <= 1e6 for value in values):
                 raise ValueError(f"{name} is {values}; every value must be a number up to 1e6")
-
-    def _inverse(self) -> tuple[float, ...]:
-        return tuple(1 / value for value in self.std)
 
 
 @dataclass(frozen=True, slots=True)

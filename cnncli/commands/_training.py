@@ -33,7 +33,6 @@ from cnncli.nn.networks.lite0 import at_hand
 from cnncli.nn.pretrained import as_trained, start_from
 from cnncli.nn.results import head_checkpoint, to_checkpoint, write_history
 from cnncli.nn.resume import read_state, restore, write_state
-from cnncli.nn.splits import limit
 from cnncli.nn.state_dict import load_network
 from cnncli.nn.training import DivergedError, TrainingRun
 from cnncli.preprocess import to_network_input
@@ -134,16 +133,20 @@ def train_here(request: Request, job: Job) -> None:
         job = replace(job, quiet=True, json_lines=False)
     try:
         started = time.perf_counter()
-        if not (job.resume and job.beside(".resume").exists()):
+        state = job.beside(".resume")
+        if job.resume and state.exists() and request.fit != "head":
+            run, opened = _brought_back(request, job, state, world)
+        else:
             request = settled(request, quiet=job.quiet)
-        elif request.model == "auto":  # what that was is in the state
-            record, _ = read_state(job.beside(".resume"))
-            request = replace(request, model=record["model"].name)
-        if request.fit == "head":
-            if world.is_first:
-                _train_head(request, job, started)
-            return
-        run, opened = prepare(request, job, world)
+            if request.fit == "head":
+                if world.is_first:
+                    _train_head(request, job, started)
+                return
+            if job.resume and world.is_first:
+                notice(f"note: {state} does not exist: nothing to resume, training from the start")
+            run, opened = _fresh(request, job, world)
+        if not job.quiet:
+            _show(run)
         _train(run, job, opened, started)
     finally:
         leave_world(world)
@@ -226,20 +229,6 @@ def _train_head(request: Request, job: Job, started: float) -> None:
     _tell(test, "", data, job, started)
 
 
-def prepare(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataChoice]:
-    """Return the run, fresh or brought back, and what it was opened with."""
-    state = job.beside(".resume")
-    if job.resume and state.exists():
-        run, opened = _brought_back(request, job, state, world)
-    else:
-        if job.resume and world.is_first:
-            notice(f"note: {state} does not exist: nothing to resume, training from the start")
-        run, opened = _fresh(request, job, world)
-    if not job.quiet:
-        _show(run)
-    return run, opened
-
-
 def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataChoice]:
     with world.first_goes_ahead():  # it downloads; the others find the file
         weights = pretrained_state(request.model) if request.opened.pretrained else None
@@ -249,7 +238,7 @@ def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataC
     config = request.config(len(data.train))
     if job.dry_run:
         # Classes that one batch happens to have few of are not rare.
-        data = replace(data, train=limit(data.train, config.batch_size))
+        data = replace(data, train=data.train.take(slice(config.batch_size)))
         config = replace(config, epochs=1, balance=False)
     run = _run(request.model, data, request.opened, config, job, world)
     if request.opened.start:
@@ -315,7 +304,7 @@ def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: D
     }
     for name, value in asked.items():
         same = value == before[name] or (name == "data" and _is_folder(value, before[name]))
-        left_open = name == "precision" and value == "auto"
+        left_open = value == "auto" and name in ("precision", "model")
         if name in request.given and not same and not left_open:
             option = "--" + name.replace("_", "-")
             raise UsageError(

@@ -20,12 +20,12 @@ Action = Literal["list", "download", "verify", "path", "check"]
 
 SHOWN = 10  # findings of each kind that are printed for people
 ON_SHEET = 160
-TITLES = {
-    "label": "labels in doubt",
-    "leak": "pictures that are in two parts",
-    "duplicate": "copies of one picture",
-    "broken": "broken or tiny pictures",
-    "few": "classes with few pictures",
+KINDS = {  # what people read above the findings of a kind, and of each
+    "label": ("labels in doubt", "{label}: {suggested} is {odds:.0f} times likelier"),
+    "leak": ("pictures that are in two parts", "as {of}"),
+    "duplicate": ("copies of one picture", "as {of}"),
+    "broken": ("broken or tiny pictures", "{reason}"),
+    "few": ("classes with few pictures", "{pictures} pictures"),
 }
 
 
@@ -124,13 +124,13 @@ def _check(
 
 def _print(checked: "Checked") -> None:
     counts: Counter[str] = Counter(finding.kind for finding in checked.findings)
-    for kind, title in TITLES.items():
+    for kind, (title, words) in KINDS.items():
         if not counts[kind]:
             continue
         result(f"{title}: {counts[kind]:,}")
         shown = [finding for finding in checked.findings if finding.kind == kind][:SHOWN]
         for finding in shown:
-            result(f"  {finding.path}  {_words(finding)}")
+            result(f"  {finding.path}  {words.format(**finding.facts)}")
         if counts[kind] > SHOWN:
             result(f"  and {counts[kind] - SHOWN:,} more: see --json or -o check.png")
     accuracy = checked.accuracy
@@ -138,18 +138,6 @@ def _print(checked: "Checked") -> None:
         f"{len(checked.pixels):,} pictures; a head on half of them gets {accuracy['half']:.1%}, "
         f"on all {accuracy['all']:.1%}, on twice as many about {accuracy['twice']:.1%}"
     )
-
-
-def _words(finding: "Finding") -> str:
-    facts = finding.facts
-    words = {
-        "label": "{label}: {suggested} is {odds:.0f} times likelier",
-        "leak": "as {of}",
-        "duplicate": "as {of}",
-        "broken": "{reason}",
-        "few": "{pictures} pictures",
-    }
-    return words[finding.kind].format(**facts)
 
 
 def _move(findings: Sequence["Finding"], target: Path) -> dict[Path, Path]:

@@ -65,7 +65,9 @@ def demo(
 
     cnncli demo --no-pause
     """
-    _bring_samples(output)
+    output.mkdir(parents=True, exist_ok=True)
+    for name in _SAMPLES:  # copies, so that the printed commands work wherever they are typed
+        shutil.copyfile(sample_image(name), output / name)
     waits = (sys.stdin.isatty() and sys.stdout.isatty()) if pause is None else pause
     console = stdout_console()
     for number, step in enumerate(STEPS, 1):
@@ -84,21 +86,10 @@ def demo(
         if step.after is not None:
             console.print(Text(step.after(output)))
         if waits and number < len(STEPS):
-            _wait()
+            notice("\nEnter goes on, Ctrl-C leaves.")
+            sys.stdin.readline()
     last = f"\nThe pictures are in {output.as_posix()}; cnncli --help lists the rest."
     console.print(Text(last))
-
-
-def _bring_samples(folder: Path) -> None:
-    """Copy the sample pictures, so that the printed commands work wherever they are typed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in _SAMPLES:
-        shutil.copyfile(sample_image(name), folder / name)
-
-
-def _wait() -> None:
-    notice("\nEnter goes on, Ctrl-C leaves.")
-    sys.stdin.readline()
 
 
 def _shift_words(folder: Path) -> str:

@@ -3,7 +3,6 @@
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from cnncli.config import data_folder
 from cnncli.resources import shipped_weights
@@ -38,14 +37,10 @@ def doctor() -> None:
     """
     for line in version_lines():
         result(line)
-    result(f"weights {shipped_weights()}{_presence(shipped_weights())}")
+    result(f"weights {shipped_weights()}{'' if shipped_weights().exists() else ' (missing)'}")
     result(f"terminal pictures: {_pictures_state()}")
     result(f"torch works: {_torch_state()}")
     result(f"torchvision works: {_torchvision_state()}")
-
-
-def _presence(path: Path) -> str:
-    return "" if path.exists() else " (missing)"
 
 
 def _pictures_state() -> str:

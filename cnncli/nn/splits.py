@@ -27,7 +27,7 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, index: Tensor) -> "Split":
+    def take(self, index: Tensor | slice) -> "Split":
         """Return the pictures at the positions `index`, in that order."""
         return Split(self.images[index], self.labels[index])
 
@@ -68,13 +68,6 @@ def stratified(labels: Tensor, fraction: float, seed: int, least: int = 1) -> tu
         held.append(members[:count])
         kept.append(members[count:])
     return torch.cat(kept).sort().values, torch.cat(held).sort().values
-
-
-def limit(split: Split, count: int | None) -> Split:
-    """Return the first `count` pictures of a split, all of them if `count` is None."""
-    if count is None or count >= len(split):
-        return split
-    return Split(split.images[:count], split.labels[:count])
 
 
 def require_classes(split: Split, source: str, classes: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnncli.errors import DataError
-from cnncli.nn.splits import Split, limit, require_classes, stratified
+from cnncli.nn.splits import Split, require_classes, stratified
 
 
 @given(
@@ -44,9 +44,11 @@ def make(labels: list[int]) -> Split:
                  torch.tensor(labels))  # fmt: skip
 
 
-def test_limit_takes_the_first() -> None:
-    assert limit(make([0, 1, 0]), 2).images.flatten().tolist() == [0, 1]
-    assert len(limit(make([0, 1, 0]), None)) == len(limit(make([0, 1, 0]), 9)) == 3
+def test_a_part_is_taken_by_places_or_from_the_start() -> None:
+    split = make([0, 1, 0])
+    assert split.take(torch.tensor([2, 0])).images.flatten().tolist() == [2, 0]
+    assert split.take(slice(2)).images.flatten().tolist() == [0, 1]
+    assert len(split.take(slice(9))) == 3
 
 
 @pytest.mark.parametrize(
