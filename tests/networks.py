@@ -1,5 +1,7 @@
 """Networks and what is known of them, for tests."""
 
+from functools import cache
+
 from cnncli import layers
 from cnncli.config import ModelConfig
 from cnncli.layers import Layer, Shape
@@ -10,6 +12,7 @@ from cnncli.nn.networks import build_network
 TORCHVISIONS = ("resnet18", "mobilenet_v3_small")
 
 
+@cache
 def describe(config: ModelConfig) -> tuple[Layer, ...]:
     """Return the table of a network's layers."""
     return layer_table(build_network(config), config)

@@ -129,26 +129,25 @@ def _show(drawn: Drawn) -> None:
 
 
 def _list_learned(weights: Path, as_json: bool) -> None:
-    records = []
-    for layer, kernels in convolution_layers(weights).items():
-        for output, inputs in enumerate(kernels):
-            for channel, kernel in enumerate(inputs):
-                like = most_like(kernel)
-                records.append(
-                    {
-                        "kernel": f"{layer}:{output}:{channel}",
-                        "weights": kernel.round(4).tolist(),
-                        "like": like.name if like else None,
-                        "turned": 90 * like.turned if like else 0,
-                        "negated": like.negated if like else False,
-                        "similarity": round(like.similarity, 4) if like else 0.0,
-                        "edge": like.edge if like else False,
-                    }
-                )
-    if as_json:
-        for record in records:
-            result(json.dumps(record))
-        return
     from cnncli.show.filters import show_learned
 
-    show_learned(records, str(weights))
+    for layer, kernels in convolution_layers(weights).items():
+        likes = {
+            f"{layer}:{output}:{channel}": (kernel, most_like(kernel))
+            for output, inputs in enumerate(kernels)
+            for channel, kernel in enumerate(inputs)
+        }
+        if not as_json:
+            show_learned(f"{layer} of {weights}", {name: like for name, (_, like) in likes.items()})
+            continue
+        for name, (kernel, like) in likes.items():
+            record = {
+                "kernel": name,
+                "weights": kernel.round(4).tolist(),
+                "like": like.name if like else None,
+                "turned": 90 * like.turned if like else 0,
+                "negated": like.negated if like else False,
+                "similarity": round(like.similarity, 4) if like else 0.0,
+                "edge": like.edge if like else False,
+            }
+            result(json.dumps(record))

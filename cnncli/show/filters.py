@@ -95,37 +95,30 @@ def _gain_lines(gain: Mapping[str, Sequence[float]]) -> list[str]:
     return lines
 
 
-def show_learned(records: Sequence[Mapping[str, Any]], source: str) -> None:
-    """Print a network's kernels beside the named ones they resemble most.
+def show_learned(title: str, likes: Mapping[str, Any]) -> None:
+    """Print a layer's kernels beside the named ones they resemble most.
 
     Parameters
     ----------
-    records
-        Mappings with ``kernel, like, turned, negated, similarity, edge``.
-    source
-        Where the kernels are from.
+    title
+        Which layer, of what.
+    likes
+        For each kernel's name a :class:`cnncli.filtering.likeness.Likeness`, or None.
     """
     console = stdout_console()
-    layers: dict[str, list[Mapping[str, Any]]] = {}
-    for record in records:
-        layers.setdefault(record["kernel"].partition(":")[0], []).append(record)
-    for layer, members in layers.items():
-        alike = [m for m in members if m["edge"] and m["similarity"] > _ALIKE]
-        nearest = sorted(members, key=lambda m: -m["similarity"])[:_MOST_ROWS]
-        title = f"{layer} of {printable(source)}: {len(members)} kernels"
-        facts = f"{len(alike)} resemble an edge filter (similarity above {_ALIKE:g})"
-        rest = f"; the nearest {_MOST_ROWS}:" if len(members) > _MOST_ROWS else ":"
-        console.print(Text(title, style="bold"), soft_wrap=True)
-        console.print(Text(facts + rest), soft_wrap=True)
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        table.add_column("kernel", no_wrap=True, style="bold")
-        table.add_column("most like", no_wrap=True)
-        table.add_column("similarity", justify="right", no_wrap=True)
-        for member in nearest:
-            turned = f" turned {member['turned']}°" if member["turned"] else ""
-            name = f"{'-' if member['negated'] else ''}{member['like']}{turned}"
-            table.add_row(member["kernel"], name, f"{member['similarity']:.2f}")
-        console.print(table)
+    alike = [like for like in likes.values() if like and like.edge and like.similarity > _ALIKE]
+    facts = f"{len(alike)} resemble an edge filter (similarity above {_ALIKE:g})"
+    rest = f"; the nearest {_MOST_ROWS}:" if len(likes) > _MOST_ROWS else ":"
+    console.print(Text(f"{printable(title)}: {len(likes)} kernels", style="bold"), soft_wrap=True)
+    console.print(Text(facts + rest), soft_wrap=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("kernel", no_wrap=True, style="bold")
+    table.add_column("most like", no_wrap=True)
+    table.add_column("similarity", justify="right", no_wrap=True)
+    similarity = {name: like.similarity if like else 0.0 for name, like in likes.items()}
+    for name in sorted(likes, key=lambda name: -similarity[name])[:_MOST_ROWS]:
+        table.add_row(name, str(likes[name]), f"{similarity[name]:.2f}")
+    console.print(table)
 
 
 def _facts(kernel: Mapping[str, Any]) -> str:
