@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-POSSIBLE = "forkserver" in multiprocessing.get_all_start_methods()
+POSSIBLE = sys.platform == "linux"  # elsewhere the system's libraries bear no fork
 LOADED = [
     "torch",
     "torchvision",
