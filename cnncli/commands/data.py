@@ -80,8 +80,8 @@ def _list() -> None:
     from cnncli.nn.datasets import NAMES, is_here
 
     for name in NAMES:
-        place = "comes with scikit-learn" if name == "digits" else is_here(name, data_folder())
-        result(f"{name:14} {place or 'not here: cnncli data download ' + name}")
+        place = is_here(name, data_folder()) or f"not here: cnncli data download {name}"
+        result(f"{name:14} {place}")
 
 
 def _open(action: Action, name: str | None) -> None:
@@ -89,7 +89,7 @@ def _open(action: Action, name: str | None) -> None:
 
     if name not in NAMES:
         raise UsageError(f"data set {name!r} is unknown; name one of: {', '.join(NAMES)}")
-    if action == "verify" and name != "digits" and is_here(name, data_folder()) is None:
+    if action == "verify" and is_here(name, data_folder()) is None:
         raise UsageError(f"{name} is not here; fetch it with: cnncli data download {name}")
     found = open_data(name, data_folder())
     channels, height, width = found.train.images.shape[1:]

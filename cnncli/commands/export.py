@@ -139,7 +139,7 @@ def _data_pictures(name: str, checkpoint: Checkpoint) -> list[Pixels]:
     from cnncli.nn.datasets import is_here, open_data
 
     wanted = checkpoint.preprocessing
-    if name == "digits" or is_here(name, data_folder()):
+    if is_here(name, data_folder()):
         images = open_data(name, data_folder()).load_test().images[:CHECKED]
         return list(images.permute(0, 2, 3, 1).contiguous().numpy())
     files = expand_inputs([str(Path(name).expanduser())], recursive=True).names

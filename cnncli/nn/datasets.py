@@ -219,9 +219,12 @@ def _named(source: IdxSource | Cifar10, root: Path) -> DataSet:
     )
 
 
-def is_here(name: str, root: Path) -> Path | None:
-    """Return the folder under `root` that holds a named data set, or None."""
-    return _source(name).find(root) if name in NAMES and name != "digits" else None
+def is_here(name: str, root: Path) -> str | None:
+    """Return where a named data set is, None if it is not on this machine or there is none such."""
+    if name == "digits":
+        return "comes with scikit-learn"
+    folder = _source(name).find(root) if name in NAMES else None
+    return str(folder) if folder else None
 
 
 def _preprocessing(train: Split, *, is_digits: bool) -> Preprocessing:
