@@ -156,8 +156,14 @@ class LearnedKernel:
         KernelError
             If the layer or a channel does not exist.
         """
-        weights = _layer(self.file, self.layer)
-        return _channel(_channel(weights, self.output, 0, self), self.input, 1, self)
+        layers = convolution_layers(self.file)
+        if self.layer not in layers:
+            raise KernelError(
+                f"{self.file} has no convolution layer {self.layer!r}; "
+                f"it has {', '.join(layers) or 'none'}"
+            )
+        outputs = _channel(layers[self.layer], self.output, 0, self)
+        return _channel(outputs, self.input, 1, self)
 
     def kernels(self) -> tuple[Kernel, ...]:
         """Return every kernel that is meant; several are named ``conv1:3``, or ``conv2:3:0``.
@@ -218,15 +224,6 @@ def convolution_layers(file: Path) -> dict[str, NDArray[np.float32]]:
     return {
         name.removesuffix(".weight"): tensor for name, tensor in tensors.items() if tensor.ndim == 4
     }
-
-
-def _layer(file: Path, layer: str) -> NDArray[np.float32]:
-    layers = convolution_layers(file)
-    if layer not in layers:
-        raise KernelError(
-            f"{file} has no convolution layer {layer!r}; it has {', '.join(layers) or 'none'}"
-        )
-    return layers[layer]
 
 
 def _channel(
