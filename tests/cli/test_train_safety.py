@@ -120,7 +120,7 @@ def test_a_signal_then_resume_goes_on(cli: CliRunner, tmp_path: Path, number: in
         code = process.wait(timeout=60)
     assert code == 128 + number
     assert "with --resume goes on" in rest
-    again = cli("train", "--resume", env={"OMP_NUM_THREADS": "1"})
+    again = cli("train", "--resume")
     assert again.returncode == 0, again.stderr
     assert "going on after step" in again.stderr
     history = (tmp_path / "weights" / "last.history.csv").read_text().splitlines()
@@ -147,9 +147,9 @@ def test_a_stop_that_another_process_asked_for_is_an_interruption(tmp_path: Path
 
 
 def test_a_time_limit_ends_with_a_result(cli: CliRunner) -> None:
-    run = cli("train", "--data", "digits", "--epochs", "5000", "--max-minutes", "0.05")
+    run = cli("train", "--data", "digits", "--epochs", "5000", "--max-minutes", "0.02")
     assert run.returncode == 0, run.stderr
-    assert "--max-minutes 0.05 is over in epoch" in run.stderr
+    assert "--max-minutes 0.02 is over in epoch" in run.stderr
     assert run.stdout.startswith("test accuracy")
 
 
