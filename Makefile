@@ -34,7 +34,7 @@ demo: $(VENV)/.user  ## filter a picture, train a network, read digits (about 2 
 	$(BIN)/cnncli predict sample_images/digit-* --weights demo-output/trained.safetensors
 	$(BIN)/cnncli predict sample_images/digit-* --weights weights/simplecnn-mnist.safetensors
 
-test: $(VENV)/.dev  ## run the tests (about 7 minutes on two cores)
+test: $(VENV)/.dev  ## run the tests (about 2.5 minutes on two cores)
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-all: $(VENV)/.dev  ## run the tests, the slow ones too
