@@ -103,11 +103,16 @@ def _binary(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def _pickled(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Find what a pickle holds among its operations: the longest text, numbers after "labels"."""
     labels: list[int] = []
-    longest, key = b"", b""
+    key, longest, last, by_columns = b"", b"", "", False
     for operation, argument, _ in pickletools.genops(data):
         if isinstance(argument, str | bytes):
             key = argument.encode("latin-1") if isinstance(argument, str) else argument
-            longest = max(longest, key, key=len)
+            if len(key) > len(longest):
+                longest, by_columns = key, last == "NEWTRUE"  # the flag stands before the bytes
         elif key == b"labels" and operation.name == "BININT1" and argument is not None:
             labels.append(argument)
-    return np.array(labels, np.uint8), np.frombuffer(longest, np.uint8)
+        last = operation.name
+    pixels = np.frombuffer(longest, np.uint8).reshape(
+        len(labels), PIXELS, order="F" if by_columns else "C"
+    )
+    return np.array(labels, np.uint8), pixels

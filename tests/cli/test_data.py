@@ -47,7 +47,7 @@ def test_what_makes_no_sense_is_usage(cli: CliRunner, arguments: list[str], mess
 
 def write_cifar(folder: Path, form: str) -> NDArray[np.uint8]:
     """Write 20 records a file, each a label and 3072 pixels, and return those of the test part."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     draw = np.random.default_rng(0)
     records = draw.integers(0, 256, (20, 3073)).astype(np.uint8)
     records[:, 0] = np.arange(20) % 10
@@ -69,8 +69,9 @@ def write_cifar(folder: Path, form: str) -> NDArray[np.uint8]:
     ("form", "place"),
     [
         ("binary", "cifar-10-batches-bin"),
-        ("python 2", "cifar-10-batches-py"),
-        ("python 4", "cifar10"),
+        ("python c2", "cifar-10-batches-py"),
+        ("python c4", "cifar10"),
+        ("python f2", "."),
     ],
 )
 def test_cifar_is_read_from_its_batches(form: str, place: str, tmp_path: Path) -> None:
