@@ -111,8 +111,8 @@ def our_worker(case: Results, images: int) -> float:
     from cnncli.nn.training import TrainingRun
 
     model = ModelConfig(case.get("model", "simple"))
-    recipe = replace(RECIPES["fast"], optimizer=entry_of(model.name).optimizer)
-    recipe = suited_to(recipe, MNIST_PICTURES)
+    recipe = replace(RECIPES["fast"], **entry_of(model.name).recipe)
+    recipe = suited_to(recipe, MNIST_PICTURES, model.name)
     batch = case.get("batch", recipe.batch_size)
     config = replace(
         recipe,
@@ -223,7 +223,7 @@ def profile() -> Results:
     data = open_data("mnist", data_folder()).split_validation(0.1, 0)
     pictures = 40 * 192  # a thread's share of a batch of 384
     part = replace(data, train=data.train.take(torch.arange(pictures)))
-    recipe = replace(RECIPES["fast"], optimizer=entry_of("simple").optimizer, batch_size=192)
+    recipe = replace(RECIPES["fast"], **entry_of("simple").recipe, batch_size=192)
     run = TrainingRun(ModelConfig(), part, recipe, torch.device("cpu"))
     steps = run.epochs()
     next(steps)

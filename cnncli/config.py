@@ -12,8 +12,8 @@ from typing import Any, Literal, Self, get_args
 
 PreprocessingKind = Literal["digit", "resize", "none"]
 RecipeName = Literal["fast", "plain"]
-OptimizerName = Literal["adamw", "adam", "sgd", "muon"]
-ScheduleName = Literal["one-cycle", "constant"]
+OptimizerName = Literal["adamw", "adam", "sgd", "muon", "muon-turn"]
+ScheduleName = Literal["one-cycle", "linear", "constant"]
 ExtraName = Literal["drawn"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 Fit = Literal["head", "all"]  # what of a pretrained network is trained
@@ -195,9 +195,10 @@ class TrainConfig(_Record):
         Name of the recipe that the other values come from.
     optimizer, lr, weight_decay
         The optimizer, its (highest) learning rate and decay; ``"muon"`` updates the kernels of
-        convolutions by Muon and the rest by AdamW.
+        convolutions by Muon and the rest by AdamW, ``"muon-turn"`` by Muon that only turns them.
     schedule
-        ``"one-cycle"`` rises to `lr` and falls to almost 0; ``"constant"`` stays.
+        ``"one-cycle"`` rises to `lr` and falls to almost 0, ``"linear"`` only falls; ``"constant"``
+        stays.
     batch_size
         Pictures a step.
     label_smoothing
@@ -256,7 +257,7 @@ RECIPES = {
 }
 
 
-def suited_to(config: TrainConfig, pictures: int) -> TrainConfig:
+def suited_to(config: TrainConfig, pictures: int, model: str = "simple") -> TrainConfig:
     """Return the fast recipe with what suits a number of pictures.
 
     Few pictures need smaller batches to get enough steps, and weights that are held back more.
@@ -271,6 +272,8 @@ def suited_to(config: TrainConfig, pictures: int) -> TrainConfig:
         The recipe, with the optimizer that it shall have.
     pictures
         To train on.
+    model
+        Name of the network; ``"deep"`` learns from large batches, of which an epoch has 20 or more.
 
     Examples
     --------
@@ -278,7 +281,11 @@ def suited_to(config: TrainConfig, pictures: int) -> TrainConfig:
     [16, 16, 128, 256]
     >>> suited_to(TrainConfig(optimizer="muon"), 54000).batch_size
     384
+    >>> [suited_to(TrainConfig(), count, "deep").batch_size for count in (500, 2250, 54000)]
+    [32, 112, 1000]
     """
+    if model == "deep":
+        return replace(config, batch_size=min(1000, max(32, pictures // 20)))
     if pictures < 4096:
         return replace(config, batch_size=16, weight_decay=0.2)
     if pictures < 20_000:

@@ -92,10 +92,11 @@ class Request:
         recipe = RECIPES[self.recipe]
         chosen = {name: value for name, value in self.options.items() if value is not None}
         if self.recipe == "fast":
-            optimizer = self.options["optimizer"] or entry_of(self.model).optimizer
-            recipe = replace(recipe, optimizer=optimizer)
+            own, asked = entry_of(self.model).recipe, self.options["optimizer"]
+            suits = asked in (None, own.get("optimizer"))
+            recipe = replace(recipe, **(own if suits else {"optimizer": asked}))
             if pictures and self.options["batch_size"] is None:
-                recipe = suited_to(recipe, pictures)
+                recipe = suited_to(recipe, pictures, self.model)
         if self.opened.pretrained:
             recipe = replace(recipe, lr=entry_of(self.model).tuning_lr)
         return replace(recipe, **chosen)

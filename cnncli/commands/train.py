@@ -13,7 +13,7 @@ from cnncli.nn.networks import NETWORKS, TORCHVISION  # noqa: TID253 (names alon
 
 _FAST = RECIPES["fast"]
 _MODELS = "auto: what suits the data; " + "; ".join(
-    f"{name}: {entry.purpose}" for name, entry in NETWORKS.items()
+    f"{name}: {entry.purpose}" for name, entry in NETWORKS.items() if entry.purpose
 )
 _MODELS += f"; or {TORCHVISION.purpose}, such as resnet18 or convnext_tiny."
 
@@ -75,8 +75,9 @@ def train(
     optimizer: Annotated[
         OptimizerName | None,
         typer.Option(
-            help="muon: for kernels of convolutions, beside adamw for the rest. "
-            "Default: the recipe's; of fast, muon for simple and adamw for others."
+            help="muon: for kernels of convolutions, beside adamw for the rest; muon-turn: the same "
+            "for large batches and networks that normalise. Default: the recipe's; of fast, muon "
+            "for simple, muon-turn for deep and adamw for others."
         ),
     ] = None,
     recipe: Annotated[

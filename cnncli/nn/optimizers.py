@@ -13,7 +13,7 @@ from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 from cnncli.config import TrainConfig
-from cnncli.nn.muon import muon
+from cnncli.nn.muon import muon, muon_turn
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of Kingma, Ba 2014, and of torch
 MOMENTUM = 0.9
@@ -28,6 +28,8 @@ class Optimizer:
         What to update, in place.
     config
         Names the optimizer and its weight decay.
+    bf16
+        Whether ``"muon-turn"`` may compute in bfloat16.
 
     Attributes
     ----------
@@ -36,9 +38,12 @@ class Optimizer:
         and AdamW, ``momentum_buffer`` of SGD and Muon. Empty before the first step.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], config: TrainConfig) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], config: TrainConfig, *, bf16: bool = False
+    ) -> None:
         self.parameters = list(parameters)
         self.config = config
+        self.dtype = torch.bfloat16 if bf16 else torch.float32
         self.state: list[dict[str, Tensor]] = []
 
     @torch.no_grad()
@@ -57,8 +62,11 @@ class Optimizer:
         update([i for i in learned if not self._is_muons(i)], rate)
         if matrices := [i for i in learned if self._is_muons(i)]:
             buffers = self._all("momentum_buffer", matrices)
-            decay = self.config.weight_decay
-            muon(*self._with_gradients(matrices), buffers, rate, decay)
+            known = (*self._with_gradients(matrices), buffers, rate)
+            if self.config.optimizer == "muon-turn":
+                muon_turn(*known, self.dtype)
+            else:
+                muon(*known, self.config.weight_decay)
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -78,7 +86,7 @@ class Optimizer:
 
     def _is_muons(self, index: int) -> bool:
         """Whether Muon updates a parameter: convolutions' kernels; AdamW has the others."""
-        return self.config.optimizer == "muon" and self.parameters[index].ndim == 4
+        return self.config.optimizer.startswith("muon") and self.parameters[index].ndim == 4
 
     def _fresh(self, index: int) -> dict[str, Tensor]:
         # Laid out in memory as the parameter is: fused updates walk them side by side.

@@ -14,7 +14,8 @@ def learning_rate(schedule: ScheduleName, step: int, total: int, peak: float) ->
     Parameters
     ----------
     schedule
-        ``"constant"``, or ``"one-cycle"``: half a cosine up, half a cosine down.
+        ``"constant"``; ``"linear"``: down from the first step; or ``"one-cycle"``: half a cosine
+        up, half a cosine down.
     step, total
         Number of the step from 0, and how many there are.
     peak
@@ -27,6 +28,8 @@ def learning_rate(schedule: ScheduleName, step: int, total: int, peak: float) ->
     """
     if schedule == "constant":
         return peak
+    if schedule == "linear":
+        return peak * (1 - step / total)
     last = max(1, total - 1)
     turn = _WARM_UP * last
     if step <= turn:

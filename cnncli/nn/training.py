@@ -23,7 +23,7 @@ from cnncli.nn.augmentation import Variations, draw_variations
 from cnncli.nn.datasets import DataSet
 from cnncli.nn.device import use_bf16
 from cnncli.nn.distributed import World
-from cnncli.nn.evaluation import Metrics, logits_of
+from cnncli.nn.evaluation import Metrics, logits_of, normalise
 from cnncli.nn.loop import train_epoch
 from cnncli.nn.networks import build_network, entry_of
 from cnncli.nn.optimizers import Optimizer
@@ -31,6 +31,7 @@ from cnncli.nn.schedule import learning_rate
 from cnncli.nn.splits import Split
 
 LAST_STRENGTH = 0.25  # of the augmentation, where it fades
+SEEN = 5000  # pictures before the first step, if any
 NONE_WEIGHT = 0.5  # of a picture that shows none of the classes
 _EPOCH_SEEDS = 1_000_003  # a prime: seeds of different runs meet in no epoch that one would train
 
@@ -106,8 +107,9 @@ class TrainingRun:
         self.ema = self.network
         if config.ema_decay:
             self.ema = self._place(initial_network(model, config.seed))
+        self._show_pictures()
         self.bf16 = use_bf16(config.precision, device, self.network)
-        self.optimizer = Optimizer(self.network.parameters(), config)
+        self.optimizer = Optimizer(self.network.parameters(), config, bf16=self.bf16)
         self.replicas = [self.network, *(_replica(self.network) for _ in range(workers - 1))]
         self.class_weights = class_weights(self.train.labels, model.num_classes, config)
         self.targets = targets(model.num_classes, config.label_smoothing).to(device)
@@ -274,6 +276,13 @@ class TrainingRun:
             decay = min(self.config.ema_decay, (2 + self.steps) / (11 + self.steps))
             for average, new in zip(_floats(self.ema), _floats(self.network), strict=True):
                 average.lerp_(new, 1 - decay)
+
+    def _show_pictures(self) -> None:
+        """Let networks that begin by looking at pictures see some from all over the data set."""
+        if see := getattr(self.network, "see", None):
+            some = self.train.images[:: -(-len(self.train) // SEEN)]
+            see(normalise(some, self.data.preprocessing))
+            self.ema.load_state_dict(self.network.state_dict())
 
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

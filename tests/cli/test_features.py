@@ -96,14 +96,15 @@ def test_other_networks_are_seen_through_torch(cli: CliRunner, tmp_path: Path) -
     assert run.returncode == 0, run.stderr
     arrays = np.load(tmp_path / "n.npz")
     network = load_network(read_checkpoint(weights))
-    names = ["stem", "widen1", "residual1", "pool", "widen2", "residual2", "head"]
+    names = ["whiten", *(f"groups.{i}" for i in range(6)), "head"]
     assert list(arrays) == ["input", *names, "probabilities"]
     with torch.inference_mode():
         x = torch.from_numpy(arrays["input"])[None]
         for name in names[:-1]:  # the parts are called one after another, but for the last maximum
             x = network.get_submodule(name)(x)
+            x = torch.nn.functional.gelu(x) if name == "whiten" else x
             np.testing.assert_allclose(arrays[name], x[0].numpy(), rtol=0, atol=1e-5)
-        scores = network.get_submodule("head")(x.amax((2, 3)))[0]
+        scores = network.get_submodule("head")(x.amax((2, 3)) / 9)[0]
     np.testing.assert_allclose(arrays["head"], scores.numpy(), rtol=0, atol=1e-5)
     np.testing.assert_allclose(arrays["probabilities"], scores.softmax(0).numpy(), atol=1e-6)
 

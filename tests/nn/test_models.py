@@ -82,8 +82,9 @@ def test_the_description_is_the_network(model: ModelConfig) -> None:
     assert seen == [(layer.name, layer.output) for layer in describe(model)]
 
 
-def test_the_deep_network_is_as_described() -> None:
-    model = ModelConfig("deep", 3, 32, 20, 7)
+@pytest.mark.parametrize("name", ["deep", "residual"])
+def test_a_network_for_accuracy_is_as_described(name: str) -> None:
+    model = ModelConfig(name, 3, 32, 20, 7)
     network = build_network(model).eval()
     learned = {
         name: tuple(tensor.shape)
@@ -95,10 +96,11 @@ def test_the_deep_network_is_as_described() -> None:
     parameters = sum(p.numel() for p in network.parameters())
     assert sum(layer.parameters for layer in layers) == parameters
     outputs: dict[str, tuple[int, ...]] = {}
-    for name, part in network.named_children():
-        part.register_forward_hook(
-            lambda _m, _i, out, name=name: outputs.update({name: tuple(out.shape[1:])})
-        )
+    for layer in layers:
+        if layer.part:
+            network.get_submodule(layer.part).register_forward_hook(
+                lambda _m, _i, out, name=layer.name: outputs.update({name: tuple(out.shape[1:])})
+            )
     network(batch(2, 3, 32, 20))
     assert outputs == {layer.name: layer.output for layer in layers if layer.name != "max"}
 
@@ -193,7 +195,7 @@ def test_pictures_that_vanish_are_refused(name: str) -> None:
     assert min(layer.output[-1] for layer in describe(ModelConfig(name, 3, 17, 17, 5))) == 1
 
 
-@pytest.mark.parametrize("name", ["deep", *TORCHVISIONS])
+@pytest.mark.parametrize("name", ["deep", "residual", *TORCHVISIONS])
 def test_a_checkpoint_with_statistics_comes_back(name: str, tmp_path: Path) -> None:
     model = ModelConfig(name, 1, 28, 28, 10)
     network = build_network(model)

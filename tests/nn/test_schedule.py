@@ -36,6 +36,11 @@ def test_it_rises_then_falls() -> None:
     assert rates[30] == pytest.approx(1.0)
 
 
+def test_linear_falls() -> None:
+    rates = [learning_rate("linear", step, 4, 0.8) for step in range(4)]
+    assert rates == pytest.approx([0.8, 0.6, 0.4, 0.2])
+
+
 def test_constant_stays_and_one_step_works() -> None:
     assert {learning_rate("constant", step, 9, 0.001) for step in range(9)} == {0.001}
     assert learning_rate("one-cycle", 0, 1, 1.0) == pytest.approx(1 / 25)

@@ -236,7 +236,7 @@ def test_threads_that_share_a_deep_network_learn_the_same_twice(digits: DataSet)
     assert first.train_loss == second.train_loss
     states = one.network.state_dict(), again.network.state_dict()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    assert one.network.stem.norm.num_batches_tracked == 3
+    assert one.network.groups[0].norm.num_batches_tracked == 3
     mine, theirs = one.network.parameters(), one.replicas[1].parameters()
     assert all(a.data_ptr() == b.data_ptr() for a, b in zip(mine, theirs, strict=True))
 
@@ -267,7 +267,8 @@ def test_parts_of_a_batch_are_normalised_by_themselves(
     )
     for weight, one, other in learned:
         # Nesterov's first step with momentum 0.9 goes 1.9 times the rate.
-        torch.testing.assert_close(weight, one - 1.9 * 0.5 * (one.grad + other.grad))
+        if weight.requires_grad:
+            torch.testing.assert_close(weight, one - 1.9 * 0.5 * (one.grad + other.grad))
 
 
 def test_every_step_is_reported(digits: DataSet) -> None:
@@ -309,7 +310,7 @@ def test_a_validation_part_is_needed() -> None:
         start(open_data("digits", Path()))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "muon", "muon-turn"])
 def test_every_optimizer_takes_a_step_down(optimizer: str, digits: DataSet) -> None:
     run = start(digits, optimizer=optimizer, epochs=2, lr=0.01, label_smoothing=0.0)
     first, second = run.epochs()
