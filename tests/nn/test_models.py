@@ -105,6 +105,22 @@ def test_a_network_for_accuracy_is_as_described(name: str) -> None:
     assert outputs == {layer.name: layer.output for layer in layers if layer.name != "max"}
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_patches_are_told_apart_by_what_they_differ_in(channels: int) -> None:
+    """The first half of the maps varies alike and independently, the other half is its negative."""
+    pictures = torch.nn.functional.avg_pool2d(batch(40, channels, 20, 20), 3, 1)  # neighbours agree
+    network = build_network(ModelConfig("deep", channels, 18, 18))
+    network.see(pictures)
+    with torch.no_grad():
+        maps = network.whiten(pictures) - network.whiten.bias[:, None, None]
+    half = 4 * channels
+    torch.testing.assert_close(maps[:, half:], -maps[:, :half])
+    values = maps[:, :half].transpose(0, 1).flatten(1)
+    products = values @ values.T / values.shape[1]
+    assert products.diagonal().min() > 0.9  # the least varying are held back
+    torch.testing.assert_close(products, products.diag().diag(), atol=1e-3, rtol=0)
+
+
 # Sizes that no halving leaves even, and more classes than one.
 ODD = [ModelConfig("resnet18", 3, 47, 40, 5), ModelConfig("mobilenet_v3_small", 3, 40, 47, 5)]
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from cnncli.config import RECIPES
-from cnncli.nn.muon import A, B, C, muon, orthogonal
+from cnncli.nn.muon import A, B, C, muon, muon_turn, orthogonal
 from cnncli.nn.optimizers import Optimizer
 
 CONFIG = replace(RECIPES["fast"], optimizer="muon", weight_decay=0.05)
@@ -45,6 +45,26 @@ def test_one_weight_by_hand() -> None:
         x = A * x + B * x**3 + C * x**5
     assert buffer.item() == pytest.approx(-7 * 0.05)
     assert kernel.item() == pytest.approx(2 * (1 - 0.001) + 0.01 * 0.2 * x, abs=1e-6)
+
+
+def test_one_turn_by_hand() -> None:
+    """A 1x1 matrix is set to 1 before it goes eight rates against the gradient's sign."""
+    kernel, buffer = torch.full((1, 1, 1, 1), 2.0), torch.full((1, 1, 1, 1), 5.0)
+    muon_turn([kernel], [torch.full_like(kernel, -7.0)], [buffer], 0.01, torch.float32)
+    x = 1.0
+    for _ in range(5):
+        x = A * x + B * x**3 + C * x**5
+    assert buffer.item() == pytest.approx(0.6 * 5 - 7)
+    assert kernel.item() == pytest.approx(1 + 0.01 * 8 * x, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_kernels_length_changes_nothing(dtype: torch.dtype) -> None:
+    one, gradient = noise(8, 4, 3, 3), noise(8, 4, 3, 3, seed=1)
+    other = 3 * one
+    for kernel in (one, other):
+        muon_turn([kernel], [gradient], [torch.zeros_like(kernel)], 0.03, dtype)
+    torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("shape", [(32, 16, 3, 3), (16, 1, 3, 3)])
