@@ -75,9 +75,9 @@ def train(
     optimizer: Annotated[
         OptimizerName | None,
         typer.Option(
-            help="muon: for kernels of convolutions, beside adamw for the rest; muon-turn: the same "
-            "for large batches and networks that normalise. Default: the recipe's; of fast, muon "
-            "for simple, muon-turn for deep and adamw for others."
+            help="muon: for kernels of convolutions, beside adamw for the rest; muon-turn: so for "
+            "large batches and networks that normalise. Default: the recipe's; of fast, muon for "
+            "simple, muon-turn for deep and adamw for others."
         ),
     ] = None,
     recipe: Annotated[

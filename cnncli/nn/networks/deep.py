@@ -20,9 +20,9 @@ _EPSILON = 5e-4  # what hardly varies is not blown up
 
 
 class ConvBlock(nn.Sequential):
-    """Build a 3x3 convolution, batch normalisation (Ioffe, Szegedy 2015) and GELU.
+    """Build a 3x3 convolution, batch normalisation (Ioffe, Szegedy 2015) and an activation.
 
-    The first kernels hand their map on as it is (dirac start).
+    The first kernels begin by handing their map on as it is (dirac start).
 
     Parameters
     ----------
@@ -30,16 +30,25 @@ class ConvBlock(nn.Sequential):
         Channels.
     pool
         What follows the convolution, before the rest has four times the work.
+    activation
+        What ends the block; GELU by default.
     """
 
-    def __init__(self, inputs: int, outputs: int, pool: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        pool: nn.Module | None = None,
+        activation: nn.Module | None = None,
+    ) -> None:
         conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         with torch.no_grad():
             nn.init.dirac_(conv.weight[:inputs])
         parts: dict[str, nn.Module] = {"conv": conv}
         if pool:
             parts["pool"] = pool
-        super().__init__(OrderedDict(parts | {"norm": BatchNorm(outputs), "gelu": nn.GELU()}))
+        parts |= {"norm": BatchNorm(outputs), "activation": activation or nn.GELU()}
+        super().__init__(OrderedDict(parts))
 
 
 class DeepCNN(nn.Module):

@@ -1,24 +1,11 @@
 """The network that was called ``deep`` before: kept for the files that hold its weights."""
 
-from collections import OrderedDict
-
 from torch import Tensor, nn
 
 from cnncli.config import ModelConfig
-from cnncli.nn.norm import BatchNorm
+from cnncli.nn.networks.deep import ConvBlock
 
 WIDTH = 48  # channels of the first block
-
-
-class ConvBlock(nn.Sequential):
-    """Build a 3x3 convolution, 2x2 max pooling if `pooled`, batch normalisation and ReLU."""
-
-    def __init__(self, inputs: int, outputs: int, *, pooled: bool = False) -> None:
-        parts: dict[str, nn.Module] = {"conv": nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)}
-        if pooled:
-            parts["pool"] = nn.MaxPool2d(2)
-        parts |= {"norm": BatchNorm(outputs), "relu": nn.ReLU(inplace=True)}
-        super().__init__(OrderedDict(parts))
 
 
 class Residual(nn.Module):
@@ -26,7 +13,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.block = ConvBlock(channels, channels)
+        self.block = ConvBlock(channels, channels, activation=nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x + block(x)``, of the same shape."""
@@ -35,15 +22,16 @@ class Residual(nn.Module):
 
 
 class ResidualCNN(nn.Module):
-    """Build the network: D. Page's ResNet-9 (2018), narrower and one residual block shorter."""
+    """Build the network: D. Page's ResNet-9 (2018), with two blocks at each halving."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
-        self.stem = ConvBlock(in_channels, WIDTH, pooled=True)
-        self.widen1 = ConvBlock(WIDTH, 2 * WIDTH)
+        relu = nn.ReLU()
+        self.stem = ConvBlock(in_channels, WIDTH, nn.MaxPool2d(2), relu)
+        self.widen1 = ConvBlock(WIDTH, 2 * WIDTH, activation=relu)
         self.residual1 = Residual(2 * WIDTH)
         self.pool = nn.MaxPool2d(2)
-        self.widen2 = ConvBlock(2 * WIDTH, 4 * WIDTH, pooled=True)
+        self.widen2 = ConvBlock(2 * WIDTH, 4 * WIDTH, nn.MaxPool2d(2), relu)
         self.residual2 = Residual(4 * WIDTH)
         self.head = nn.Linear(4 * WIDTH, num_classes)
 
