@@ -257,7 +257,9 @@ RECIPES = {
 }
 
 
-def suited_to(config: TrainConfig, pictures: int, model: str = "simple") -> TrainConfig:
+def suited_to(
+    config: TrainConfig, pictures: int, model: str = "simple", pixels: int = 1024
+) -> TrainConfig:
     """Return the fast recipe with what suits a number of pictures.
 
     Few pictures need smaller batches to get enough steps, and weights that are held back more.
@@ -274,6 +276,8 @@ def suited_to(config: TrainConfig, pictures: int, model: str = "simple") -> Trai
         To train on.
     model
         Name of the network; ``"deep"`` learns from large batches, of which an epoch has 20 or more.
+    pixels
+        Of each picture; batches of large ones are smaller, or their maps would fill the memory.
 
     Examples
     --------
@@ -285,7 +289,8 @@ def suited_to(config: TrainConfig, pictures: int, model: str = "simple") -> Trai
     [32, 112, 1000]
     """
     if model == "deep":
-        return replace(config, batch_size=min(1000, max(32, pictures // 20)))
+        batch = min(1000, 1_024_000 // pixels, pictures // 20)
+        return replace(config, batch_size=max(32, batch))
     if pictures < 4096:
         return replace(config, batch_size=16, weight_decay=0.2)
     if pictures < 20_000:

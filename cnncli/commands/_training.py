@@ -87,8 +87,8 @@ class Request:
     given: frozenset[str]
     fit: Fit | None = None
 
-    def config(self, pictures: int = 0) -> TrainConfig:
-        """Return the recipe with the options in it, suited to a number of pictures if given."""
+    def config(self, pictures: int = 0, pixels: int = 0) -> TrainConfig:
+        """Return the recipe with the options in it, suited to pictures of a size if given."""
         recipe = RECIPES[self.recipe]
         chosen = {name: value for name, value in self.options.items() if value is not None}
         if self.recipe == "fast":
@@ -96,7 +96,7 @@ class Request:
             suits = asked in (None, own.get("optimizer"))
             recipe = replace(recipe, **(own if suits else {"optimizer": asked}))
             if pictures and self.options["batch_size"] is None:
-                recipe = suited_to(recipe, pictures, self.model)
+                recipe = suited_to(recipe, pictures, self.model, pixels)
         if self.opened.pretrained:
             recipe = replace(recipe, lr=entry_of(self.model).tuning_lr)
         return replace(recipe, **chosen)
@@ -236,7 +236,7 @@ def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataC
     config = request.config()
     data = _open(request.opened, request.model, world)
     data = data.split_validation(config.val_split, config.seed, request.opened.limit)
-    config = request.config(len(data.train))
+    config = request.config(len(data.train), data.train.images[0, 0].numel())
     if job.dry_run:
         # Classes that one batch happens to have few of are not rare.
         data = replace(data, train=data.train.take(slice(config.batch_size)))
