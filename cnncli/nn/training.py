@@ -31,7 +31,7 @@ from cnncli.nn.schedule import learning_rate
 from cnncli.nn.splits import Split
 
 LAST_STRENGTH = 0.25  # of the augmentation, where it fades
-SEEN = 5000  # pictures before the first step, if any
+SEEN = 2_000_000  # pixels before the first step, if any: a patch of each has a few numbers
 NONE_WEIGHT = 0.5  # of a picture that shows none of the classes
 _EPOCH_SEEDS = 1_000_003  # a prime: seeds of different runs meet in no epoch that one would train
 
@@ -281,7 +281,7 @@ class TrainingRun:
     def _show_pictures(self) -> None:
         """Let networks that begin by looking at pictures see some from all over the data set."""
         if see := getattr(self.network, "see", None):
-            some = self.train.images[:: -(-len(self.train) // SEEN)]
+            some = self.train.images[:: -(-self.train.images[:, 0].numel() // SEEN)]
             see(normalise(some, self.data.preprocessing))
             self.ema.load_state_dict(self.network.state_dict())
 

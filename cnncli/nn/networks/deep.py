@@ -71,9 +71,10 @@ class DeepCNN(nn.Module):
         self.whiten.weight.requires_grad_(False)
         self.gelu = nn.GELU()
         self.groups = nn.Sequential()
-        for inputs, outputs in pairwise((self.whiten.out_channels, *WIDTHS)):
-            # Of an odd row the last group keeps the end: one pixel still has a half.
-            pool = nn.MaxPool2d(2, ceil_mode=len(self.groups) == 4)
+        sizes = pairwise((self.whiten.out_channels, *WIDTHS))
+        last = nn.MaxPool2d(2, ceil_mode=True)  # of 8x8 pixels a single one is left here
+        pools = (nn.MaxPool2d(2), nn.MaxPool2d(2), last)
+        for (inputs, outputs), pool in zip(sizes, pools, strict=True):
             self.groups.append(ConvBlock(inputs, outputs, pool))
             self.groups.append(ConvBlock(outputs, outputs))
         self.head = nn.Linear(WIDTHS[-1], num_classes)
