@@ -1,5 +1,6 @@
 """The training loop: it learns, it is reproducible, it stops when told, it keeps the best."""
 
+import copy
 import csv
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from cnncli.nn.optimizers import Optimizer
 from cnncli.nn.results import to_checkpoint, write_history
 from cnncli.nn.splits import Split
 from cnncli.nn.state_dict import load_network
-from cnncli.nn.training import DivergedError, TrainingRun, initial_network, targets
+from cnncli.nn.training import DivergedError, TrainingRun, targets
 
 CPU = torch.device("cpu")
 
@@ -253,9 +254,9 @@ def test_parts_of_a_batch_are_normalised_by_themselves(
     config = replace(RECIPES["plain"], epochs=1, batch_size=128, optimizer="sgd", lr=0.5)
     small = replace(digits, train=digits.train.take(torch.arange(128)))
     run = TrainingRun(ModelConfig("deep"), small, config, CPU, workers=2)
-    alone = [initial_network(run.model, config.seed).double() for _ in range(2)]
     for twin in run.replicas:
         twin.double()
+    alone = [copy.deepcopy(run.network) for _ in range(2)]
     order = torch.randperm(128, generator=torch.Generator().manual_seed(0))
     for network, rows in zip(alone, order.chunk(2), strict=True):
         logits = network(exactly(small.train.images[rows], digits.preprocessing))
