@@ -19,7 +19,7 @@ from cnncli.images.strips import Strips
 from cnncli.rows import Rows
 
 Bytes = NDArray[np.uint8]
-STRIP = 1_000_000  # pixels that one thread encodes at a time
+STRIP = 500_000  # pixels that one thread encodes at a time
 _BLOCKS = 16  # rows of blocks end here, whether or not colours have half the resolution
 _SCAN, _FRAME, _RESTART, _END = b"\xff\xda", b"\xff\xc0", 0xD0, b"\xff\xd9"
 

@@ -22,8 +22,8 @@ from cnncli.rows import Rows
 
 Bytes = NDArray[np.uint8]
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels: grey, grey + alpha, …
-_STRIP = 2 << 20  # bytes that one thread filters and compresses at a time
-_SAMPLE = 1 << 14  # bytes, or two rows, of each place where filter and coder are chosen
+_STRIP = 1 << 20  # bytes that one thread filters and compresses at a time
+_SAMPLE = 1 << 15  # bytes, but at least a row of each place, where filter and coder are chosen
 _LEVEL = 6  # of zlib, where matches pay
 _NO_MATCHES = 1.01  # Huffman codes alone, if zlib's result is larger than theirs by this factor
 _ADLER = 65521
@@ -91,8 +91,7 @@ def choose_method(rows: Bytes, bpp: int) -> Method:
     Huffman codes alone are chosen only where zlib at its usual level gives a larger result on the
     sample: so the file is never much larger than one that was searched for matches.
     """
-    kinds = range(len(_FILTERS))
-    samples = [_sampled(rows, bpp, kind, 2) for kind in kinds]
+    samples = [_sampled(rows, bpp, kind, 2) for kind in range(len(_FILTERS))]
     counts = [np.bincount(sample, minlength=256) for sample in samples]
     kind = int(np.argmin([_entropy(count) for count in counts]))
     coder = LiteralCoder(counts[kind].tolist())
@@ -100,13 +99,13 @@ def choose_method(rows: Bytes, bpp: int) -> Method:
     # Where matches pay, they pay on unfiltered rows (text, drawings) or on the best-filtered.
     if min(len(_deflated(samples[each])) for each in {0, kind}) > _NO_MATCHES * literals:
         return Method(kind, coder)
-    sizes = [len(_deflated(_sampled(rows, bpp, kind, 8))) for kind in kinds]
+    sizes = [len(_deflated(_sampled(rows, bpp, each, 8))) for each in range(len(_FILTERS))]
     return Method(int(np.argmin(sizes)))
 
 
 def _sampled(rows: Bytes, bpp: int, kind: int, places: int) -> Bytes:
     """Return filtered rows from some places, or all of a few rows."""
-    count = max(2, _SAMPLE // rows.shape[1])
+    count = max(1, _SAMPLE // places // rows.shape[1])
     if len(rows) <= places * count:
         return filtered_rows(rows, 0, len(rows), bpp, kind).ravel()
     starts = [(len(rows) - count) * place // (places - 1) for place in range(places)]

@@ -25,6 +25,7 @@ from cnncli.pipeline import core_count, ordered_map
 from cnncli.remote import is_url, write_object
 
 _LARGE = 1_000_000  # pixels, from which a JPEG file is encoded in strips
+_SMALL = 1 << 18  # bytes, below which Pillow's PNG encoder is as good, and faster
 
 
 def write_picture(
@@ -101,7 +102,7 @@ def _strips(picture: Picture, name: str) -> Strips | None:
         from cnncli.images import jpeg
 
         return jpeg.jpeg_strips(pixels, save_options(name, picture))
-    if name == "PNG" and pixels.dtype == np.uint8:
+    if name == "PNG" and pixels.dtype == np.uint8 and np.prod(pixels.shape) > _SMALL:
         from cnncli.images import png
 
         return png.png_strips(_joined(picture), png.metadata_chunks(picture.info))
