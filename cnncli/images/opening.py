@@ -1,6 +1,7 @@
 """Open and decode a file with Pillow, in a thread ahead of its use if wanted; no NumPy here."""
 
 import io
+import mmap
 import os
 import struct
 import sys
@@ -8,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
@@ -32,6 +34,7 @@ _MAX_BYTES_PER_PIXEL = 8  # four channels of 16 bits
 _MAX_OTHER_BYTES = 64 << 20
 
 _BLOCK = 1 << 20  # bytes that Pillow hands to a decoder at a time
+_CHUNK = 1 << 16  # bytes of compressed pixels in a part
 _STRIPE = 64  # columns that tell how far a decoder is
 
 
@@ -126,38 +129,37 @@ def _blocks(image: Any, file: BinaryIO) -> Callable[[int], bytes] | None:
         return None
     if image.format == "JPEG":
         return image.load_read  # type: ignore[no-any-return]
-    found = _data_of_png(file) if image.format == "PNG" and not image.info.get("interlace") else []
-    if not found:
+    if image.format != "PNG" or image.info.get("interlace") or isinstance(file, io.BytesIO):
+        return None  # what came through a pipe is in memory as it is
+    if not (found := _data_of_png(file)):
         return None
-    places = iter(found)
+    left = iter(found)
 
     def read_chunks(size: int) -> bytes:
-        """Join chunks: for each block a decoder that works ahead waits for Python's lock."""
-        parts, count = [], 0
-        while count < size and (place := next(places, None)):
-            file.seek(place[0])
-            parts.append(file.read(place[1]))
-            count += place[1]
+        """Read several chunks at once: after each read Python's lock is waited for."""
+        some = list(islice(left, max(1, size // _CHUNK)))
+        start = some[0][0] if some else 0
+        file.seek(start)
+        data = file.read(some[-1][1] - start if some else 0)
         file.seek(0, os.SEEK_END)  # Pillow finds nothing further
-        return b"".join(parts)
+        return b"".join([data[at - start : end - start] for at, end in some])
 
     return read_chunks
 
 
 def _data_of_png(file: BinaryIO) -> list[tuple[int, int]]:
-    """Return where the pixels lie and how long the parts are; none if anything comes after them."""
-    before, found = file.tell(), list[tuple[int, int]]()
-    file.seek(8)
-    while (head := file.read(8))[4:] != b"IEND":
-        size = int.from_bytes(head[:4], "big")
-        if head[4:] == b"IDAT":
-            start, end = file.tell(), file.tell() + size
-            found += [(at, min(_BLOCK, end - at)) for at in range(start, end, _BLOCK)]
-        elif found or len(head) < 8:  # a text, another frame, or the file is cut off
-            found = []
-            break
-        file.seek(size + 4, os.SEEK_CUR)
-    file.seek(before)
+    """Return where parts of the pixels begin and end; none if anything comes after them."""
+    found = list[tuple[int, int]]()
+    # Each read would give up Python's lock and wait for it, a thousand times for a large file.
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        place = 8
+        while (name := data[place + 4 : place + 8]) != b"IEND":
+            start, end = place + 8, place + 8 + int.from_bytes(data[place : place + 4], "big")
+            if name == b"IDAT":
+                found += [(at, min(at + _CHUNK, end)) for at in range(start, end, _CHUNK)]
+            elif found or len(name) < 4:  # a text, another frame, or the file is cut off
+                return []
+            place = end + 4
     return found
 
 
