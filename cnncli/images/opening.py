@@ -119,8 +119,7 @@ class Opened:
     def rows(self, top: int, bottom: int) -> bytes:
         """Return the bytes of some rows once they are decoded."""
         self.wait(bottom)
-        data: bytes = self._canvas.crop((0, top, self.image.width, bottom)).tobytes()
-        return data
+        return bytes(self._canvas.crop((0, top, self.image.width, bottom)).tobytes())
 
 
 def _blocks(image: Any, file: BinaryIO) -> Callable[[int], bytes] | None:
@@ -191,8 +190,9 @@ def decode_ahead(source: str, enough: int | None = None) -> None:
     read, goes the usual way. What is no regular file (a pipe) can be read once only, and not here.
     """
     if os.path.isfile(source):  # noqa: PTH113 (Path's raises for a name too long)
-        opened: SimpleQueue[Opened | None] = _ahead.setdefault((source, enough), SimpleQueue())
-        threading.Thread(target=_open_ahead, args=(source, enough, opened), daemon=True).start()
+        _ahead[source, enough] = SimpleQueue()
+        arguments = source, enough, _ahead[source, enough]
+        threading.Thread(target=_open_ahead, args=arguments, daemon=True).start()
 
 
 def _open_ahead(source: str, enough: int | None, answer: "SimpleQueue[Opened | None]") -> None:
