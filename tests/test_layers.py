@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cnncli"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib"}
 
 # Rooms that every room may use: they import nothing of the package.
-COMMON = {"", "errors", "config", "files", "resources", "layers", "pipeline", "remote"}
+COMMON = {"", "errors", "config", "files", "resources", "layers", "pipeline", "remote", "rows"}
 # A room -> the rooms it may import, beside COMMON. Inside functions too, unless said otherwise.
 MAY_IMPORT = {
     "": set(),
@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "checkpoint": set(),
     "pipeline": set(),
     "remote": set(),
+    "rows": set(),
     "filtering": {"ops", "images"},
     "kernel_files": {"ops", "checkpoint"},
     "data_check": {"images", "preprocess", "nn"},

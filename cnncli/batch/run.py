@@ -10,7 +10,7 @@ from cnncli.batch.inputs import STDIN, Inputs
 from cnncli.batch.outputs import OutputPaths
 from cnncli.batch.report import BatchOptions, PictureRecord, PictureReport, describe
 from cnncli.errors import BatchError, CnncliError, UsageError, failure_of
-from cnncli.images import Picture, read_picture, write_picture
+from cnncli.images import Picture, begin_picture, write_picture
 from cnncli.pipeline import core_count, ordered_map
 from cnncli.remote import is_url
 from cnncli.show.console import error as show_error
@@ -204,11 +204,12 @@ class PictureWork:
     def process(self, source: str) -> PictureRecord:
         """Read, change and write one picture."""
         start = time.perf_counter()
-        before = read_picture(source, max_pixels=self._max_pixels)
+        before = begin_picture(source, max_pixels=self._max_pixels, threads=self._threads)
+        before = before.whole() if self._keep else before
         size, notices = describe(before), tuple(before.info.get("notices", ()))
         result = self._change(before, self._threads)
         drawn = (before, result.picture) if self._keep else None
-        del before  # its memory is free while the result is encoded
+        del before  # its memory is free while the result is encoded, unless that still asks for it
         target, name = self._outputs.path_for(source, result.picture)
         write_picture(target, result.picture, name, threads=self._threads)
         return PictureRecord(

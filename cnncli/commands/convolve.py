@@ -234,6 +234,7 @@ def _sheet(
 
     if settings.range == "auto":
         settings = replace(settings, range="minmax")
+    picture = picture.whole()
     tiles = [("before", to_uint8_rgb(picture))]
     for step in steps:
         done = apply_filters(picture, (step,), settings, threads).picture

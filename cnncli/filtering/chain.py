@@ -68,6 +68,8 @@ def apply_filters(
     mode, reason = chain_range(settings.range, steps)
     between = replace(settings, scale=None, bias=0.0, range="raw")
     pixels, alpha, plans = picture.pixels, picture.alpha, []
+    if len(steps) > 1:
+        pixels = np.asarray(pixels)  # a filter asks for rows again that the one before has made
     for number, step in enumerate(steps, 1):
         last = number == len(steps)
         done = replace(settings, range=mode) if last else between

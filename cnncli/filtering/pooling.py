@@ -12,7 +12,6 @@ from cnncli.filtering.settings import Pair
 from cnncli.filtering.weighted import opacity
 from cnncli.images import Picture
 from cnncli.ops import pool2d, to_pixels
-from cnncli.ops.pool import POOL_EDGES, POOL_MODES
 
 Array = NDArray[Any]
 _RANGES = ("clip", "minmax", "raw")
@@ -33,15 +32,13 @@ class PoolSettings:
     def check(self) -> None:
         """Refuse what no picture could make right, before any picture is read.
 
+        (Modes and edges are refused by :func:`~cnncli.ops.pool2d`.)
+
         Raises
         ------
         UsageError
-            If a name or a size is wrong.
+            If the range or a size is wrong.
         """
-        if self.mode not in POOL_MODES:
-            raise UsageError(f"mode {self.mode!r} is unknown; use one of {', '.join(POOL_MODES)}")
-        if self.edge not in POOL_EDGES:
-            raise UsageError(f"edge {self.edge!r} is unknown; use one of {', '.join(POOL_EDGES)}")
         if self.range not in _RANGES:
             raise UsageError(f"range {self.range!r} is not for pooling; use {', '.join(_RANGES)}")
         if any(self.padding) and self.edge != "pad":
@@ -98,10 +95,11 @@ def pool_picture(picture: Picture, settings: PoolSettings, threads: int | None =
         # Rounded within the pooling, block by block, which needs no array of real numbers.
         pixels = pool2d(picture.pixels, mode=settings.mode, dtype=dtype, threads=threads, **windows)
     else:
+        pixels = np.asarray(picture.pixels)
         pooled = (
-            pool2d(picture.pixels, mode=settings.mode, threads=threads, **windows)
+            pool2d(pixels, mode=settings.mode, threads=threads, **windows)
             if alpha is None or opaque
-            else _visible(picture.pixels, alpha, settings.mode, windows)
+            else _visible(pixels, alpha, settings.mode, windows)
         )
         pixels = to_pixels(pooled, dtype, range=settings.range)
     if alpha is None:

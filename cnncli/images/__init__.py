@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnncli.images.picture import Picture, to_uint8_grey, to_uint8_rgb
-    from cnncli.images.reading import read_picture
+    from cnncli.images.reading import begin_picture, read_picture
     from cnncli.images.writing import write_picture
 
-__all__ = ["Picture", "read_picture", "to_uint8_grey", "to_uint8_rgb", "write_picture"]
+__all__ = [
+    "Picture",
+    "begin_picture",
+    "read_picture",
+    "to_uint8_grey",
+    "to_uint8_rgb",
+    "write_picture",
+]
 
 _HOMES = {
     "Picture": "picture",
+    "begin_picture": "reading",
     "read_picture": "reading",
     "to_uint8_grey": "picture",
     "to_uint8_rgb": "picture",

@@ -10,15 +10,16 @@ Reference: ITU-T T.81 (1992), B.2.2 (frame header), B.2.4.4 (restart interval), 
 import io
 import tempfile
 from collections.abc import Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.pipeline import core_count, ordered_map
+from cnncli.images.strips import Strips
+from cnncli.rows import Rows
 
 Bytes = NDArray[np.uint8]
-STRIP = 2_000_000  # pixels that one thread encodes at a time
+STRIP = 500_000  # pixels that one thread encodes at a time
 _BLOCKS = 16  # rows of blocks end here, whether or not colours have half the resolution
 _SCAN, _FRAME, _RESTART, _END = b"\xff\xda", b"\xff\xc0", 0xD0, b"\xff\xd9"
 
@@ -41,37 +42,32 @@ class Parts(NamedTuple):
     data: bytes
 
 
-def write_jpeg(
-    file: BinaryIO, pixels: Bytes, options: Mapping[str, Any], *, threads: int | None = None
-) -> None:
-    """Write grey or RGB pixels as JPEG.
+def jpeg_strips(pixels: Bytes | Rows, options: Mapping[str, Any]) -> Strips:
+    """Return how grey or RGB pixels become a JPEG file.
 
     Parameters
     ----------
-    file
-        Where to write.
     pixels
         ``(H, W)`` or ``(H, W, 3)``, at most 65,500 a side.
     options
         Pillow's keyword arguments: ``quality``, and metadata, which goes into the file once.
-    threads
-        At most so many; all processors by default. The file is the same for every number.
     """
     height, width = pixels.shape[:2]
     tall = -(-STRIP // (width * _BLOCKS)) * _BLOCKS
-    starts = range(0, height, tall)
+    done = 0
 
-    def strip(start: int) -> Parts:
+    def encode(start: int) -> Parts:
         settings = options if start == 0 else {"quality": options["quality"]}
         return take_apart(_encoded(pixels[start : start + tall], settings))
 
-    for number, parts in enumerate(ordered_map(strip, starts, threads or core_count())):
-        if number == 0:
-            file.write(_beginning(parts, height, width, tall))
-        else:
-            file.write(bytes([0xFF, _RESTART + (number - 1) % 8]))
-        file.write(parts.data)
-    file.write(_END)
+    def join(parts: Parts) -> bytes:
+        nonlocal done
+        marker = bytes([0xFF, _RESTART + (done // tall - 1) % 8])
+        before = marker if done else _beginning(parts, height, width, tall)
+        done += tall
+        return before + parts.data + (_END if done >= height else b"")
+
+    return Strips(range(0, height, tall), encode, join)
 
 
 def take_apart(data: bytes) -> Parts:

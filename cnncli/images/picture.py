@@ -1,7 +1,7 @@
 """A decoded picture: pixels, alpha and what else the file said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ class Picture:
     ----------
     pixels
         ``(H, W)`` grey or ``(H, W, C)`` colour without alpha: uint8, uint16, int32 or float32.
+        On their way through a command they may be :class:`~cnncli.rows.Rows`.
     alpha
         ``(H, W)`` opacity of the same depth, or None where everything is opaque.
     mode
@@ -35,6 +36,10 @@ class Picture:
     mode: str = "L"
     info: Mapping[str, Any] = field(default_factory=dict)
     scale: int = 1
+
+    def whole(self) -> "Picture":
+        """Return the picture with all of its rows in memory."""
+        return replace(self, pixels=np.asarray(self.pixels))
 
     @property
     def kind(self) -> str:

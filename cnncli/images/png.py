@@ -1,10 +1,9 @@
 """A PNG writer for 8-bit pictures: row filters in NumPy, deflate in strips on all cores.
 
 Pillow's encoder tries five filters on every row and searches matches even in camera noise. Here
-one filter serves a whole picture, chosen on sampled rows; where matches would save nothing, bytes
-are Huffman-coded only (:mod:`cnncli.images.literals`), else zlib compresses strip after strip,
-each with the end of the one before as its dictionary. Small pictures that zlib shrinks well are
-left to Pillow, whose filter for each row makes them a little smaller.
+one filter serves a strip, chosen on some of its rows; where matches would save nothing, bytes are
+Huffman-coded only (:mod:`cnncli.images.literals`), else zlib compresses the strip. What is chosen
+for one strip depends on no other, so that a picture need not be whole to be written.
 
 Reference: PNG specification, third edition, sections 5 (chunks), 9 (filters) and 10 (deflate).
 """
@@ -12,30 +11,26 @@ Reference: PNG specification, third edition, sections 5 (chunks), 9 (filters) an
 import struct
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.literals import LiteralCoder
-from cnncli.pipeline import core_count, ordered_map
+from cnncli.images.strips import Strips
+from cnncli.rows import Rows
 
 Bytes = NDArray[np.uint8]
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels: grey, grey + alpha, …
 _STRIP = 1 << 20  # bytes that one thread filters and compresses at a time
-_SAMPLE = 1 << 17  # bytes on which filter and coder are chosen
-_WINDOW = 1 << 15  # how far back a match of deflate may lie
+_SAMPLE = 1 << 15  # bytes, but at least a row of each place, where filter and coder are chosen
 _LEVEL = 6  # of zlib, where matches pay
 _NO_MATCHES = 1.01  # Huffman codes alone, if zlib's result is larger than theirs by this factor
-_SMALLEST_ZLIB = 1 << 22  # bytes; where matches pay, Pillow is as good for smaller pictures
 _ADLER = 65521
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
-    """How rows are compressed.
+class Method(NamedTuple):
+    """How the rows of a strip are compressed.
 
     Parameters
     ----------
@@ -49,74 +44,73 @@ class Method:
     coder: LiteralCoder | None = None
 
 
-def write_png(
-    file: BinaryIO,
-    pixels: Bytes,
-    method: Method,
-    chunks: bytes = b"",
-    *,
-    threads: int | None = None,
-) -> None:
-    """Write 8-bit pixels as PNG.
+def png_strips(pixels: Bytes | Rows, chunks: bytes = b"", method: Method | None = None) -> Strips:
+    """Return how 8-bit pixels become a PNG file.
 
     Parameters
     ----------
-    file
-        Where to write.
     pixels
         ``(H, W)`` or ``(H, W, C)``: grey, grey with alpha, RGB or RGBA.
-    method
-        From :func:`choose_method`; any gives a right file.
     chunks
         Ready-made chunks that go before the pixels (see :func:`metadata_chunks`).
-    threads
-        At most so many; all processors by default. The file is the same for every number.
+    method
+        For all strips; by default :func:`choose_method` is asked for each.
     """
     height, width = pixels.shape[:2]
-    rows, bpp = _as_rows(pixels)
-    per_strip = max(1, min(_STRIP, max(rows.size // 8, _SAMPLE)) // rows.shape[1])
-    starts = range(0, height, per_strip)
-
-    def strip(start: int) -> tuple[bytes, int, int]:
-        return _strip(rows, start, min(height, start + per_strip), bpp, method)
-
+    bpp = pixels.shape[2] if pixels.ndim == 3 else 1
+    tall = max(1, _STRIP // (width * bpp))
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[bpp], 0, 0, 0)
-    file.write(b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + chunks)
-    checksum, prefix = 1, b"\x78\x9c"  # zlib's two bytes: deflate, window of 32 KB
-    results = ordered_map(strip, starts, threads or core_count())
-    for start, (body, part, size) in zip(starts, results, strict=True):
-        checksum = _joined_adler(checksum, part, size)
-        ending = struct.pack(">I", checksum) if start + per_strip >= height else b""
-        file.write(_chunk(b"IDAT", prefix + body + ending))
-        prefix = b""
-    file.write(_chunk(b"IEND", b""))
+    # What comes first in the file and in its stream, whose two bytes say deflate and 32 KB.
+    head, prefix = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + chunks, b"\x78\x9c"
+    checksum, done = 1, 0
+
+    def encode(start: int) -> tuple[bytes, int, int]:
+        above = min(start, 1)  # most filters look at the row above
+        rows = pixels[start - above : start + tall]
+        rows = np.ascontiguousarray(rows).reshape(len(rows), -1)
+        chosen = method or choose_method(rows[above:], bpp)
+        data = filtered_rows(rows, above, len(rows), bpp, chosen.kind).ravel()
+        final = start + tall >= height
+        body = chosen.coder.block(data, final=final) if chosen.coder else _deflated(data, final)
+        return body, zlib.adler32(data.data), data.size
+
+    def join(part: tuple[bytes, int, int]) -> bytes:
+        nonlocal head, prefix, checksum, done
+        checksum, done = _joined_adler(checksum, *part[1:]), done + tall
+        ending = struct.pack(">I", checksum) if done >= height else b""
+        data = head + _chunk(b"IDAT", prefix + part[0] + ending)
+        head = prefix = b""
+        return data + (_chunk(b"IEND", b"") if ending else b"")
+
+    return Strips(range(0, height, tall), encode, join)
 
 
-def choose_method(pixels: Bytes) -> Method | None:
-    """Return the method that does best on sampled rows, or None where Pillow's encoder is as good.
+def choose_method(rows: Bytes, bpp: int) -> Method:
+    """Return the method that does best on sampled rows ``(H, W * C)``.
 
     Huffman codes alone are chosen only where zlib at its usual level gives a larger result on the
     sample: so the file is never much larger than one that was searched for matches.
     """
-    rows, bpp = _as_rows(pixels)
-    samples = list(map(partial(_sampled, rows, bpp), range(len(_FILTERS))))
+    samples = [_sampled(rows, bpp, kind, 2) for kind in range(len(_FILTERS))]
     counts = [np.bincount(sample, minlength=256) for sample in samples]
     kind = int(np.argmin([_entropy(count) for count in counts]))
     coder = LiteralCoder(counts[kind].tolist())
     literals = coder.bits_for(counts[kind].tolist()) / 8
     # Where matches pay, they pay on unfiltered rows (text, drawings) or on the best-filtered.
-    sizes = {each: len(_deflated(samples[each], final=True)) for each in {0, kind}}
-    if min(sizes.values()) > _NO_MATCHES * literals:
+    if min(len(_deflated(samples[each])) for each in {0, kind}) > _NO_MATCHES * literals:
         return Method(kind, coder)
-    if pixels.size < _SMALLEST_ZLIB:
-        return None
-    return Method(int(np.argmin([len(_deflated(sample, final=True)) for sample in samples])))
+    sizes = [len(_deflated(_sampled(rows, bpp, each, 8))) for each in range(len(_FILTERS))]
+    return Method(int(np.argmin(sizes)))
 
 
-def _as_rows(pixels: Bytes) -> tuple[Bytes, int]:
-    """Return ``(H, W * C)`` and the number of channels."""
-    rows = np.ascontiguousarray(pixels).reshape(pixels.shape[0], -1)
-    return rows, rows.shape[1] // pixels.shape[1]
+def _sampled(rows: Bytes, bpp: int, kind: int, places: int) -> Bytes:
+    """Return filtered rows from some places, or all of a few rows."""
+    count = max(1, _SAMPLE // places // rows.shape[1])
+    if len(rows) <= places * count:
+        return filtered_rows(rows, 0, len(rows), bpp, kind).ravel()
+    starts = [(len(rows) - count) * place // (places - 1) for place in range(places)]
+    blocks = [filtered_rows(rows, start, start + count, bpp, kind) for start in starts]
+    return np.concatenate(blocks).ravel()
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
@@ -130,22 +124,8 @@ def _joined_adler(first: int, second: int, size: int) -> int:
     return (high % _ADLER) << 16 | low % _ADLER
 
 
-def _strip(rows: Bytes, start: int, stop: int, bpp: int, method: Method) -> tuple[bytes, int, int]:
-    """Return the compressed rows, their Adler-32 checksum and their size."""
-    final = stop == len(rows)
-    data = filtered_rows(rows, start, stop, bpp, method.kind).ravel()
-    if method.coder is not None:
-        body = method.coder.block(data, final=final)
-    else:
-        back = max(0, start - -(-_WINDOW // (rows.shape[1] + 1)))
-        before = filtered_rows(rows, back, start, bpp, method.kind).tobytes()[-_WINDOW:]
-        body = _deflated(data, final=final, dictionary=before)
-    return body, zlib.adler32(data.data), data.size
-
-
-def _deflated(data: Bytes, *, final: bool, dictionary: bytes = b"") -> bytes:
-    options = (_LEVEL, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY)
-    packer = zlib.compressobj(*options, dictionary) if dictionary else zlib.compressobj(*options)
+def _deflated(data: Bytes, final: bool = True) -> bytes:
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 9)
     return packer.compress(data.data) + packer.flush(zlib.Z_FINISH if final else zlib.Z_SYNC_FLUSH)
 
 
@@ -216,17 +196,6 @@ _FILTERS: tuple[Callable[[Bytes, Bytes, int, Bytes], None], ...] = (
     _average,
     _paeth,
 )
-
-
-def _sampled(rows: Bytes, bpp: int, kind: int) -> Bytes:
-    """Return filtered rows from eight places, or all rows of a small picture."""
-    height = len(rows)
-    count = max(2, _SAMPLE // rows.shape[1] // 8)
-    if height <= 8 * count:
-        return filtered_rows(rows, 0, height, bpp, kind).ravel()
-    starts = [(height - count) * place // 7 for place in range(8)]
-    blocks = [filtered_rows(rows, start, start + count, bpp, kind) for start in starts]
-    return np.concatenate(blocks).ravel()
 
 
 def _entropy(counts: NDArray[Any]) -> float:

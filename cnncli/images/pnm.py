@@ -3,17 +3,24 @@
 Reference: the format pages of Netpbm, https://netpbm.sourceforge.net/doc/pnm.html
 """
 
+import io
+import os
 import re
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.images.picture import Picture
+from cnncli.images.strips import Strips
+from cnncli.rows import Rows
+
 # Magic, width, height and the largest value, apart by white space and comments; then one byte.
 _HEADER = re.compile(
     rb"P([56])(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)\s"
 )
 _HEADER_BYTES = 4096  # as many comments as that are read here; others are Pillow's
+_STRIP = 1 << 20  # samples that are written at a time
 _DEPTHS: dict[int, str] = {255: "u1", 65535: ">u2"}
 
 
@@ -32,13 +39,10 @@ def read_header(file: BinaryIO) -> tuple[int, int, int, int] | None:
     return int(match[2]), int(match[3]), 3 if match[1] == b"6" else 1, int(match[4])
 
 
-def read_pixels(file: BinaryIO, header: tuple[int, int, int, int]) -> NDArray[Any]:
-    """Read the pixels that follow :func:`read_header`.
+def read_picture(file: BinaryIO, header: tuple[int, int, int, int]) -> Picture:
+    """Return the picture whose pixels follow :func:`read_header`.
 
-    Returns
-    -------
-    ndarray
-        ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
+    They are uint8 or uint16 rows, read from the file whenever they are asked for.
 
     Raises
     ------
@@ -46,21 +50,43 @@ def read_pixels(file: BinaryIO, header: tuple[int, int, int, int]) -> NDArray[An
         If the file ends too early.
     """
     width, height, channels, maximum = header
-    pixels = np.empty((height, width, channels)[: 2 + (channels > 1)], _DEPTHS[maximum])
-    if file.readinto(pixels.data.cast("B") if pixels.size else b"") != pixels.nbytes:  # type: ignore[attr-defined]
-        raise OSError(f"it ends before its {pixels.nbytes} bytes of pixels")
-    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    shape, depth = (height, width, channels)[: 2 + (channels > 1)], np.dtype(_DEPTHS[maximum])
+    line, start = width * channels, file.tell()
+    if file.seek(0, os.SEEK_END) - start < height * line * depth.itemsize:
+        raise OSError(f"it ends before its {height * line * depth.itemsize} bytes of pixels")
+    # What came through a pipe is in memory already.
+    read: Any = np.frombuffer if isinstance(file, io.BytesIO) else np.fromfile
+    source = file.getvalue() if isinstance(file, io.BytesIO) else file.name
+
+    def make(top: int, bottom: int) -> NDArray[Any]:
+        offset, count = start + top * line * depth.itemsize, (bottom - top) * line
+        values = read(source, dtype=depth, count=count, offset=offset)
+        pixels: NDArray[Any] = values.reshape(bottom - top, *shape[1:])
+        return pixels.astype(depth.newbyteorder("="), copy=False)
+
+    pixels: Any = Rows(shape, depth.newbyteorder("="), make)
+    mode = "RGB" if channels == 3 else "L" if maximum == 255 else "I;16"
+    return Picture(pixels, None, mode, {"format": "PPM", "notices": ()})
 
 
-def write_pnm(file: BinaryIO, pixels: NDArray[Any]) -> None:
-    """Write ``(H, W[, 3])`` as PGM or PPM (uint8, uint16), or as PFM (float32)."""
+def pnm_strips(pixels: NDArray[Any] | Rows) -> Strips:
+    """Return how ``(H, W[, 3])`` become PGM or PPM (uint8, uint16), or PFM (float32)."""
     height, width = pixels.shape[:2]
     colour = pixels.ndim == 3
     if pixels.dtype == np.float32:
         # PFM: the sign of the scale says little-endian, and the rows go from bottom to top.
-        file.write(b"P%c\n%d %d\n-1.0\n" % (b"F" if colour else b"f", width, height))
-        file.write(np.ascontiguousarray(pixels[::-1], dtype="<f4").data)
-        return
-    maximum = int(np.iinfo(pixels.dtype).max)
-    file.write(b"P%c\n%d %d\n%d\n" % (b"6" if colour else b"5", width, height, maximum))
-    file.write(np.ascontiguousarray(pixels, dtype=_DEPTHS[maximum]).data)
+        head, depth = b"P%c\n%d %d\n-1.0\n" % (b"F" if colour else b"f", width, height), "<f4"
+        pixels, tall = np.asarray(pixels)[::-1], height
+    else:
+        maximum, tall = (
+            int(np.iinfo(pixels.dtype).max),
+            max(1, _STRIP // (width * (1 + 2 * colour))),
+        )
+        head = b"P%c\n%d %d\n%d\n" % (b"6" if colour else b"5", width, height, maximum)
+        depth = _DEPTHS[maximum]
+
+    def encode(start: int) -> bytes:
+        rows = np.ascontiguousarray(pixels[start : start + tall], dtype=depth).tobytes()
+        return rows if start else head + rows
+
+    return Strips(range(0, height, tall), encode, bytes)

@@ -2,13 +2,15 @@
 
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.errors import ImageWriteError
+from cnncli.errors import CnncliError, ImageWriteError
 from cnncli.files import atomic_write
 from cnncli.images import pnm
 from cnncli.images.formats import (
@@ -18,10 +20,12 @@ from cnncli.images.formats import (
     save_options,
 )
 from cnncli.images.picture import Picture
+from cnncli.images.strips import Strips
+from cnncli.pipeline import core_count, ordered_map
 from cnncli.remote import is_url, write_object
 
-_LARGE = 4_000_000  # pixels, from which a JPEG file is encoded in strips
-_SMALL = 1 << 18  # bytes, below which Pillow's PNG encoder is as good
+_LARGE = 1_000_000  # pixels, from which a JPEG file is encoded in strips
+_SMALL = 1 << 18  # bytes, below which Pillow's PNG encoder is as good, and faster
 
 
 def write_picture(
@@ -49,20 +53,36 @@ def write_picture(
     ImageWriteError
         If the format is unknown, cannot hold this kind of picture, or the disk refuses.
     """
-    if str(path) == "-":
-        name = format or "PNG"
-        require_fit(name, picture, "stdout")
-        sys.stdout.buffer.write(_encoded(picture, name, threads))
-        sys.stdout.buffer.flush()
-        return
-    name = format or format_of(Path(path))
-    require_fit(name, picture, str(path))
-    if is_url(str(path)):
-        write_object(str(path), _encoded(picture, name, threads))
+    name = format or ("PNG" if str(path) == "-" else format_of(Path(path)))
+    require_fit(name, picture, "stdout" if str(path) == "-" else str(path))
+    with _target(str(path), name) as file:
+        strips = _strips(picture, name)
+        if strips is None:
+            _encode(file, picture, name)
+            return
+        # Here a row is made: decoded and filtered where the encoder asks for it.
+        used = min(len(strips.starts), threads or core_count())
+        for part in ordered_map(strips.encode, strips.starts, used):
+            file.write(strips.join(part))
+
+
+@contextmanager
+def _target(path: str, name: str) -> Iterator[BinaryIO]:
+    """Open what is written to, and turn what goes wrong into one line."""
+    if path == "-" or is_url(path):
+        buffer = io.BytesIO()
+        yield buffer
+        if path == "-":
+            sys.stdout.buffer.write(buffer.getvalue())
+            sys.stdout.buffer.flush()
+        else:
+            write_object(path, buffer.getvalue())
         return
     try:
         with atomic_write(Path(path)) as file:
-            _encode(file, picture, name, threads)
+            yield file
+    except CnncliError:  # of the rows, which come into being while they are written
+        raise
     except OSError as error:
         raise ImageWriteError(
             f"{path}: {error.strerror or error}; check the folder, its permissions and free space"
@@ -73,47 +93,32 @@ def write_picture(
         raise ImageWriteError(f"{path}: {name} cannot hold this ({error}); write .png") from None
 
 
-def _encoded(picture: Picture, name: str, threads: int | None) -> bytes:
-    buffer = io.BytesIO()
-    _encode(buffer, picture, name, threads)
-    return buffer.getvalue()
+def _strips(picture: Picture, name: str) -> Strips | None:
+    """Return how the picture is written strip by strip, None where Pillow writes the whole."""
+    pixels = picture.pixels
+    if name in ("PPM", "PFM"):
+        return pnm.pnm_strips(pixels)
+    if name == "JPEG" and picture.kind in ("L", "RGB") and np.prod(pixels.shape[:2]) > _LARGE:
+        from cnncli.images import jpeg
+
+        return jpeg.jpeg_strips(pixels, save_options(name, picture))
+    if name == "PNG" and pixels.dtype == np.uint8 and np.prod(pixels.shape) > _SMALL:
+        from cnncli.images import png
+
+        return png.png_strips(_joined(picture), png.metadata_chunks(picture.info))
+    return None
 
 
-def _encode(file: BinaryIO, picture: Picture, name: str, threads: int | None) -> None:
+def _encode(file: BinaryIO, picture: Picture, name: str) -> None:
     if name == "NPY":
         np.save(file, _joined(picture), allow_pickle=False)
-    elif name in ("PPM", "PFM"):
-        pnm.write_pnm(file, picture.pixels)
     elif name == "TIFF" and picture.kind not in PILLOW_MODES:
         from cnncli.images import float_tiff
 
         channels = float_tiff.as_channels(picture.pixels, picture.alpha)
         float_tiff.write_float_tiff(file, channels, alpha=picture.alpha is not None)
-    elif name == "JPEG" and _is_large_jpeg(picture):
-        from cnncli.images import jpeg
-
-        jpeg.write_jpeg(file, picture.pixels, save_options(name, picture), threads=threads)
-    elif name != "PNG" or not _write_own_png(file, picture, threads):
+    else:
         _to_pillow(picture).save(file, name, **save_options(name, picture))
-
-
-def _is_large_jpeg(picture: Picture) -> bool:
-    """Whether strips of the picture are worth a thread each."""
-    height, width = picture.pixels.shape[:2]
-    return picture.kind in ("L", "RGB") and bool(height * width >= _LARGE)
-
-
-def _write_own_png(file: BinaryIO, picture: Picture, threads: int | None) -> bool:
-    """Write with the project's own encoder where it is faster; say whether it did."""
-    if picture.kind not in ("L", "LA", "RGB", "RGBA") or picture.pixels.size < _SMALL:
-        return False
-    from cnncli.images import png
-
-    pixels = _joined(picture)
-    method = png.choose_method(pixels)
-    if method is not None:
-        png.write_png(file, pixels, method, png.metadata_chunks(picture.info), threads=threads)
-    return method is not None
 
 
 def _joined(picture: Picture) -> NDArray[Any]:

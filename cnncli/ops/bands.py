@@ -1,13 +1,11 @@
-"""An image cut into bands: the border around each, memory for it, and threads that share them."""
+"""An image cut into bands: the border around each, and memory for it."""
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +13,6 @@ import numpy.typing as npt
 from cnncli.ops.borders import Border, border_index, output_size, pads
 
 Array = npt.NDArray[Any]
-Item = TypeVar("Item")
 
 ALIGNED = 16  # samples of a band's rows come in so many: they start on whole cache lines
 _KEPT = 32 << 20  # bytes of scratch memory that wait for the next image
@@ -33,12 +30,16 @@ class Scratch:
     @classmethod
     @contextmanager
     def lent(cls) -> Iterator["Scratch"]:
-        """Lend memory that waits, or new one, and let it wait again afterwards."""
+        """Lend memory that waits, or new one, and let it wait again afterwards.
+
+        Infinities in float images are legitimate: NumPy does not warn of them meanwhile.
+        """
         try:
             scratch = cls._idle.pop()
         except IndexError:
             scratch = cls()
-        yield scratch
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            yield scratch
         scratch.reset()
         cls._idle.append(scratch)
 
@@ -150,6 +151,21 @@ class Layout:
         size, result = (height, width), (tall, wide, *shape[2:])
         return cls(size, channels, (top, left), rows, columns, *lie, halo, full, result)
 
+    def part(self, start: int, stop: int) -> tuple["Layout", int, int]:
+        """Return the layout of some rows of the output, and the rows of the image that they need.
+
+        They are the first one and the one behind the last: an image of these rows gives the part.
+        """
+        y, end = start * self.stride[0], (stop - 1) * self.stride[0] + 1
+        rows = self.rows[y : end + self.halo[0]]
+        there = rows[rows >= 0]
+        first, last = (int(there.min()), int(there.max()) + 1) if there.size else (0, 1)
+        rows = np.where(rows < 0, -1, rows - first)
+        size, before = (last - first, self.size[1]), (self.before[0] + first - y, self.before[1])
+        full, shape = (end - y, self.full[1]), (stop - start, *self.shape[1:])
+        part = replace(self, size=size, before=before, rows=rows, full=full, shape=shape)
+        return part, first, last
+
     @property
     def steps(self) -> tuple[int, int]:
         """Rows and samples between taps."""
@@ -192,29 +208,28 @@ class Layout:
         if (band.tall, band.wide) != (band.rows, band.columns):
             whole.fill(0)
         whole[:, (band.wide + across) * c :] = 0
-        padded = whole[: band.rows + down, : (band.columns + across) * c]
-        self._fill(image.reshape(*self.size, c), band, padded.reshape(len(padded), -1, c))
-        return whole
-
-    def _fill(self, image: Array, band: Band, pixels: Array) -> None:
-        count, x, left = len(pixels), band.x, self.before[1]
-        width, start = pixels.shape[1], band.y - self.before[0]
+        pixels = whole[: band.rows + down, : (band.columns + across) * c]
+        pixels = pixels.reshape(len(pixels), -1, c)
+        image = image.reshape(*self.size, c)
+        count, width = pixels.shape[:2]
+        x, left, start = band.x, self.before[1], band.y - self.before[0]
         rows, columns = self.rows[band.y : band.y + count], self.columns[x : x + width]
         first = min(max(left - x, 0), width)
         last = max(min(left - x + image.shape[1], width), first)
         inside = slice(start, start + count) if 0 <= start <= len(image) - count else None
         if first < last:
-            across = slice(first + x - left, last + x - left)
-            np.copyto(pixels[:, first:last], image[inside or rows, across], "unsafe")
+            across_all = slice(first + x - left, last + x - left)
+            np.copyto(pixels[:, first:last], image[inside or rows, across_all], "unsafe")
         for a, b in ((0, first), (last, width)):
             if a < b:
                 seen = image[inside or rows[:, np.newaxis], columns[a:b]]
                 np.copyto(pixels[:, a:b], seen, "unsafe")
         if self.border.mode == "constant":
             value = self.border.value
-            outside = in_type(value if pixels.dtype.kind == "f" else int(value), pixels.dtype)
+            outside = in_type(value if dtype.kind == "f" else int(value), dtype)
             pixels[:, columns < 0] = outside
             pixels[rows < 0] = outside
+        return whole
 
 
 def in_type(number: float, dtype: np.dtype[Any]) -> Any:
@@ -222,43 +237,3 @@ def in_type(number: float, dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
         return dtype.type(number)
     return np.array(number, np.int64).astype(dtype)[()]
-
-
-@contextmanager
-def shared(
-    work: Callable[[Iterable[Item]], None], items: Sequence[Item], threads: int
-) -> Iterator[Iterable[Item]]:
-    """Share items between this thread and `threads` - 1 more that call `work` on them.
-
-    Plain threads: importing :mod:`concurrent.futures` takes longer than starting them. The first
-    error of any thread stops the others and is raised here. Infinities in float images are
-    legitimate: NumPy, whose error state belongs to a thread, does not warn of them.
-
-    Yields
-    ------
-    Iterable
-        The items that are still left, for this thread.
-    """
-    left, errors = iter(items), list[BaseException]()
-    quiet = {"over": "ignore", "invalid": "ignore", "under": "ignore"}
-
-    def run() -> None:
-        try:
-            with np.errstate(**quiet):  # type: ignore[arg-type]
-                work(left)
-        except BaseException as error:
-            errors.append(error)
-            deque(left, maxlen=0)  # nothing is left for the others
-
-    others = [threading.Thread(target=run) for _ in range(threads - 1)]
-    for thread in others:
-        thread.start()
-    try:
-        with np.errstate(**quiet):  # type: ignore[arg-type]
-            yield left
-    finally:
-        deque(left, maxlen=0)
-        for thread in others:
-            thread.join()
-    if errors:
-        raise errors[0]

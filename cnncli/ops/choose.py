@@ -40,8 +40,6 @@ class Algorithm(NamedTuple):
         Why it was chosen.
     dtype
         Type of the sums.
-    threads
-        How many worked.
     calls
         How many a band takes, tap by tap.
     """
@@ -49,14 +47,12 @@ class Algorithm(NamedTuple):
     engine: str
     reason: str
     dtype: np.dtype[Any]
-    threads: int = 1
     calls: int | None = None
 
     def __str__(self) -> str:
         """Return one line."""
         calls = "" if self.calls is None else f"{self.calls} calls a band, "
-        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
-        return f"{self.engine}: {self.reason} ({calls}{self.dtype}, {threads})"
+        return f"{self.engine}: {self.reason} ({calls}{self.dtype})"
 
 
 class Response(NamedTuple):

@@ -5,21 +5,24 @@ convolution. *Convolution* rotates the kernel by 180 degrees first, so that an i
 a copy of the kernel.
 """
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.ops.bands import Band, Layout, Scratch, shared
+from cnncli.ops.bands import Band, Layout, Scratch
 from cnncli.ops.borders import Border, Pair, parse_windows
 from cnncli.ops.choose import Algorithm, Choice, choose
 from cnncli.ops.dtypes import as_image, as_kernel, check_real
 from cnncli.ops.kernels import Kernel, Scale
 from cnncli.ops.pixels import RESPONSE, Epilogue, extremes, resolve_range
-from cnncli.pipeline import core_count
+from cnncli.pipeline import core_count, ordered_map
+from cnncli.rows import Rows
 
 Array = npt.NDArray[Any]
 
@@ -30,7 +33,7 @@ _ALONE = 1.5e6  # nanoseconds for one thread, below which another costs more tha
 
 
 def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
-    image: npt.ArrayLike,
+    image: npt.ArrayLike | Rows,
     kernel: npt.ArrayLike | Kernel,
     *,
     op: str = "correlate",
@@ -50,7 +53,8 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     ----------
     image
         ``(H, W)`` or ``(H, W, C)``; channels are filtered by themselves, so colour that is to be
-        weighted by alpha comes in premultiplied.
+        weighted by alpha comes in premultiplied. Of :class:`~cnncli.rows.Rows` the result is rows
+        too, each filtered when it is asked for, where it can be made without all the others.
     kernel
         An array ``(kh, kw)``, or a :class:`~cnncli.ops.kernels.Kernel`, such as a named one: what
         is derived from it is then worked out once for all images.
@@ -102,54 +106,62 @@ def filter_image(  # noqa: PLR0913 (one argument for each option of the command)
     work = choose(kernel, pixels, layout, epilogue)
     if epilogue.mode == "minmax":
         ends: list[Any] = []  # the smallest response becomes black and the largest white
-        _slide(work, pixels, layout, threads, look=lambda sums: ends.extend(extremes(sums)))
+        pixels, look = np.asarray(pixels), lambda sums: ends.extend(extremes(sums))
+        _slide(work, pixels, layout, threads=threads, look=look)
         epilogue = epilogue.stretched(*extremes(ends)).times(Fraction(1, work.divisor))
         work = choose(kernel, pixels, layout, epilogue)
-    return _slide(work, pixels, layout, threads, out)
+    elif isinstance(pixels, Rows) and work.tile is None:
+        rows = Rows(layout.shape, work.dtype, partial(_slide, work, pixels, layout, threads=1))
+        return rows, work.plan  # type: ignore[return-value]
+    return _slide(work, np.asarray(pixels), layout, threads=threads, out=out), work.plan
 
 
 def _slide(
     work: Choice,
-    image: Array,
+    image: Array | Rows,
     layout: Layout,
+    start: int = 0,
+    stop: int | None = None,
+    *,
     threads: int | None = None,
     out: Array | None = None,
     look: Callable[[Array], None] | None = None,
-) -> tuple[Array, Algorithm]:
+) -> Array:
     """Pad each band, sum the products, make pixels of the sums: here a pixel is computed.
 
-    On as many threads as pay. What finds extremes may `look` at each band, and no output is made.
+    Of some rows of the result, or all; on as many threads as pay. What finds extremes may `look`
+    at each band, and no output is made.
     """
+    if stop is not None:
+        layout, first, last = layout.part(start, stop)
+        image = image[first:last]
     image = np.ascontiguousarray(image)
-    nothing = np.empty((0, 0, layout.channels))
-    out = nothing if look else _output(out, image, layout.shape, work.dtype)
+    out = (
+        np.empty((0, 0, layout.channels)) if look else _output(out, image, layout.shape, work.dtype)
+    )
     pixels = out.reshape(*out.shape[:2], layout.channels)
     (sy, sx), (rows, columns), c = layout.stride, layout.full, layout.channels
     used = min(threads or core_count(), max(1, int(rows * columns * c * work.cost / _ALONE)))
     samples = _BAND * 2 // (work.padded.itemsize * len(work.correlate))
     bands = layout.cut(samples, used, work.tile)
-    used = min(used, len(bands))
 
-    def do(some: Iterable[Band]) -> None:
+    def do(band: Band) -> None:
         with Scratch.lent() as scratch:
-            for band in some:
-                scratch.reset()
-                padded = layout.pad(image, band, work.padded, scratch)
-                shape = band.tall, band.wide * c
-                sums: list[Array] = []
-                for correlate in work.correlate:
-                    sums += [correlate(padded, scratch, shape)]
-                finished = band.view(work.finish(sums, scratch), padded.shape[1], c)[::sy, ::sx]
-                if look is None:
-                    y, x = band.y // sy, band.x // sx
-                    area = pixels[y : y + finished.shape[0], x : x + finished.shape[1]]
-                    np.copyto(area, finished, "unsafe")
-                else:
-                    look(finished)
+            padded = layout.pad(image, band, work.padded, scratch)
+            shape = band.tall, band.wide * c
+            sums: list[Array] = []
+            for correlate in work.correlate:
+                sums += [correlate(padded, scratch, shape)]
+            finished = band.view(work.finish(sums, scratch), padded.shape[1], c)[::sy, ::sx]
+            if look is None:
+                y, x = band.y // sy, band.x // sx
+                area = pixels[y : y + finished.shape[0], x : x + finished.shape[1]]
+                np.copyto(area, finished, "unsafe")
+            else:
+                look(finished)
 
-    with shared(do, bands, used) as left:
-        do(left)
-    return out, work.plan._replace(threads=used)
+    deque(ordered_map(do, bands, min(used, len(bands))), maxlen=0)
+    return out
 
 
 def _output(out: Array | None, image: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -207,7 +219,7 @@ def correlate2d(
     """
     pixels, kernel = as_image(image), Kernel.of(kernel)
     layout = Layout.of(pixels.shape, kernel.shape, *parse_windows(border, stride, dilation))
-    return _slide(choose(kernel, pixels, layout, RESPONSE), pixels, layout)[0]
+    return _slide(choose(kernel, pixels, layout, RESPONSE), pixels, layout)
 
 
 def convolve2d(image: npt.ArrayLike, kernel: npt.ArrayLike | Kernel, **windows: Any) -> Array:

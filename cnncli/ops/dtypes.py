@@ -12,19 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from cnncli.errors import KernelError, ShapeError
+from cnncli.rows import Rows
 
 Array = npt.NDArray[Any]
 
 
-def as_image(image: npt.ArrayLike) -> Array:
+def as_image(image: npt.ArrayLike | Rows) -> Any:
     """Return the image as an array ``(H, W)`` or ``(H, W, C)`` of bool, integers or floats.
+
+    :class:`~cnncli.rows.Rows` stay rows.
 
     Raises
     ------
     ShapeError
         If it has another number of axes, an axis of length 0, or values that are no real numbers.
     """
-    array = np.asarray(image)
+    array: Any = image if isinstance(image, Rows) else np.asarray(image)
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise ShapeError(
             f"image has shape {array.shape}; give (height, width) or (height, width, channels), "

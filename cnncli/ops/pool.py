@@ -1,7 +1,7 @@
 """Pooling: one number for each window of pixels."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from cnncli.errors import ShapeError, UsageError
-from cnncli.ops.bands import Scratch, shared
+from cnncli.ops.bands import Scratch
 from cnncli.ops.borders import Pair, output_size, parse_pair
 from cnncli.ops.dtypes import (
     as_image,
@@ -22,7 +22,8 @@ from cnncli.ops.dtypes import (
 )
 from cnncli.ops.pixels import Exact, to_pixels
 from cnncli.ops.taps import box_sums
-from cnncli.pipeline import core_count
+from cnncli.pipeline import core_count, ordered_map
+from cnncli.rows import Rows
 
 Array = npt.NDArray[Any]
 POOL_MODES = ("max", "avg", "min", "median", "l2", "sum")
@@ -90,6 +91,13 @@ class Span:
         starts = np.arange(self.count) * self.stride - self.pad
         return np.maximum(starts, 0), np.minimum(starts + self.size, self.length)
 
+    def part(self, start: int, stop: int) -> tuple["Span", int, int]:
+        """Return some of the windows, on pixels of their own: their first and past-the-last."""
+        starts, stops = self.bounds()
+        first, last = int(starts[start]), int(stops[stop - 1])
+        pad = first + self.pad - start * self.stride
+        return replace(self, length=last - first, pad=pad, count=stop - start), first, last
+
     def runs(self) -> list[Run]:
         """Return the windows in runs of equal lengths, a stride apart."""
         if not self.pad and (self.count - 1) * self.stride + self.size <= self.length:
@@ -124,7 +132,7 @@ def average_pool2d(image: npt.ArrayLike, size: Pair = 2, **options: Any) -> Arra
 
 
 def pool2d(
-    image: npt.ArrayLike,
+    image: npt.ArrayLike | Rows,
     size: Pair = 2,
     *,
     stride: Pair | None = None,
@@ -139,7 +147,8 @@ def pool2d(
     Parameters
     ----------
     image
-        ``(H, W)`` or ``(H, W, C)``; each channel is pooled by itself.
+        ``(H, W)`` or ``(H, W, C)``; each channel is pooled by itself. Of
+        :class:`~cnncli.rows.Rows` the result is rows too, but for the median.
     size, stride
         Window and step, one number or ``(rows, columns)``; the step is the window by default.
     mode
@@ -188,9 +197,18 @@ def pool2d(
         Span.of(pixels.shape[axis], sizes[axis], steps[axis], borders[axis], edge, name)
         for axis, name in enumerate(("height", "width"))
     )
+    if isinstance(pixels, Rows) and mode != "median":
+        natural = _types(pixels, down.size * across.size, mode)[0]
+
+        def make(start: int, stop: int) -> Array:
+            part, first, last = down.part(start, stop)
+            return _pool(pixels[first:last], (part, across), mode, dtype, 1)
+
+        shape = down.count, across.count, *pixels.shape[2:]
+        return Rows(shape, dtype or natural, make)  # type: ignore[return-value]
     if mode != "median":
         return _pool(pixels, (down, across), mode, dtype, threads)
-    middle = _median(pixels, down, across)
+    middle = _median(np.asarray(pixels), down, across)
     return middle if dtype is None else to_pixels(middle, dtype)
 
 
@@ -224,22 +242,19 @@ def _pool(
     rows, pixels = np.ascontiguousarray(image).reshape(len(image), -1), out.reshape(*size, -1)
     pooling = _Pooling(rows, pixels.shape[2], down, across, mode, sums, natural)
 
-    def do(some: Iterable[Run]) -> None:
+    def do(band: Run) -> None:
         with Scratch.lent() as scratch:
-            for band in some:
-                scratch.reset()
-                target = pixels[band.first : band.stop]
-                flat = _reduce_rows(pooling, band, scratch)
-                kept = scratch.empty(target.shape, sums)
-                _reduce_columns(pooling, flat, kept, scratch)
-                for run in across.runs():
-                    part = np.s_[:, run.first : run.stop]
-                    _finish(pooling, kept[part], band.length * run.length, target[part])
+            target = pixels[band.first : band.stop]
+            flat = _reduce_rows(pooling, band, scratch)
+            kept = scratch.empty(target.shape, sums)
+            _reduce_columns(pooling, flat, kept, scratch)
+            for run in across.runs():
+                part = np.s_[:, run.first : run.stop]
+                _finish(pooling, kept[part], band.length * run.length, target[part])
 
     used = min(threads or core_count(), max(1, image.size // _ALONE))
     bands = _cut(down, across.line * pixels.shape[2] * sums.itemsize, used)
-    with shared(do, bands, min(used, len(bands))) as left:
-        do(left)
+    deque(ordered_map(do, bands, min(used, len(bands))), maxlen=0)
     return out
 
 
@@ -341,7 +356,7 @@ def _neutral(mode: str, dtype: np.dtype[Any]) -> Any:
     return (ends or integer_range(dtype))[mode == "min"]
 
 
-def _types(image: Array, size: int, mode: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
+def _types(image: Any, size: int, mode: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
     """Return the type that holds results as they are, and the one to reduce windows in."""
     if mode in ("max", "min"):
         return image.dtype, image.dtype

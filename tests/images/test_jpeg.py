@@ -11,6 +11,7 @@ from PIL import Image
 
 from cnncli.errors import ImageWriteError
 from cnncli.images import Picture, jpeg, read_picture, write_picture, writing
+from cnncli.pipeline import ordered_map
 
 
 def photograph(height, width, channels, seed=3):
@@ -24,9 +25,8 @@ def photograph(height, width, channels, seed=3):
 
 
 def in_strips(pixels, threads=2, **options):
-    buffer = io.BytesIO()
-    jpeg.write_jpeg(buffer, pixels, {"quality": 90} | options, threads=threads)
-    return buffer.getvalue()
+    strips = jpeg.jpeg_strips(pixels, {"quality": 90} | options)
+    return b"".join(map(strips.join, ordered_map(strips.encode, strips.starts, threads)))
 
 
 def at_once(pixels, **options):

@@ -105,8 +105,8 @@ def test_too_little_memory_is_one_line_for_each_picture(tmp_path: Path) -> None:
 
     for name in ("a.pgm", "b.pgm"):
         with (tmp_path / name).open("wb") as file:
-            file.write(b"P5 12000 12000 255\n")
-            file.truncate(19 + 12_000 * 12_000)
+            file.write(b"P5 16000 16000 255\n")
+            file.truncate(19 + 16_000 * 16_000)
     limit = 900 << 20
 
     def confine() -> None:
