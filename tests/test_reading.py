@@ -126,11 +126,12 @@ def numbers_right(mnist: tuple[np.ndarray, np.ndarray], draw: Draw, count: int) 
 
 
 def test_some_numbers(mnist_test: tuple[np.ndarray, np.ndarray]) -> None:
-    assert numbers_right(mnist_test, number_picture, 20) >= 0.8
+    assert numbers_right(mnist_test, number_picture, 20) >= 0.9
+    assert numbers_right(mnist_test, touching_picture, 20) >= 0.6
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("draw", "least"), [(number_picture, 0.95), (touching_picture, 0.6)])
+@pytest.mark.parametrize(("draw", "least"), [(number_picture, 0.97), (touching_picture, 0.77)])
 def test_two_hundred_numbers(
     mnist_test: tuple[np.ndarray, np.ndarray], draw: Draw, least: float
 ) -> None:
@@ -155,7 +156,7 @@ def displays_right(count: int) -> float:
 def test_a_hundred_displays_with_a_point() -> None:
     right = displays_right(100)
     print(f"displays wholly right: {right:.1%}")  # noqa: T201 (a row of the table in docs)
-    assert right >= 0.5
+    assert right >= 0.93
 
 
 def black_ruling(seed: int) -> np.ndarray:

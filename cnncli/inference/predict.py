@@ -29,7 +29,7 @@ CONFIDENT, STRANGE = 5.0, 11.0
 # The same for there being a digit at all; below 0 that is flagged.
 CLEAR_CONFIDENT, CLEAR_STRANGE = 0.59, 9.30
 LEAST_SURE = -3.0  # logarithm of a probability: what is lower counts as that
-SPLIT = 1.0  # what each digit more must gain where digits touch
+ODDS = -4.0, 8.0  # logarithms of odds of that score: what is beyond counts as that
 
 UNKNOWN = "unknown"
 UNCLEAR = "unclear: nothing stands out as one digit does"
@@ -147,6 +147,16 @@ def _likelihood(part: Prepared, probabilities: NDArray[np.float32], ood: float |
     return part.evidence + confidence - STRANGE * (ood or 0.0)
 
 
+def _piece_likelihood(
+    part: Prepared, probabilities: NDArray[np.float32], ood: float | None
+) -> float:
+    """Return how likely this is one digit of a number, likewise."""
+    if ood is None:
+        return part.evidence + CONFIDENT * float(np.log(probabilities.max()))
+    odds = np.log(ood + 1e-30) - np.log1p(1e-30 - ood)
+    return part.evidence - float(np.clip(odds, *ODDS))
+
+
 def _is_clear(part: Prepared, probabilities: NDArray[np.float32], ood: float | None) -> bool:
     """Tell whether there is a digit at all, by the same signs."""
     confidence = CLEAR_CONFIDENT * max(float(np.log(probabilities.max())), LEAST_SURE)
@@ -154,12 +164,12 @@ def _is_clear(part: Prepared, probabilities: NDArray[np.float32], ood: float | N
 
 
 def _best_way(pieces: Pieces, likelihood: Callable[[Prepared], float]) -> list[Prepared]:
-    """Return the likeliest digits of one object, from its first cut to its last one."""
+    """Return the likeliest digits of a number, from its first cut to its last one."""
     ways: dict[int, tuple[float, list[Prepared]]] = {0: (0.0, [])}
     for start, stop in sorted(pieces):
         if start in ways:
             part = max(pieces[start, stop], key=likelihood)
-            total = ways[start][0] + likelihood(part) - SPLIT
+            total = ways[start][0] + likelihood(part)
             if stop not in ways or total > ways[stop][0]:
                 ways[stop] = total, [*ways[start][1], part]
     return ways[max(ways)][1]
@@ -214,14 +224,15 @@ class Predictor:
         answers = {id(part): row for part, row in zip(parts, self._answers(parts), strict=True)}
 
         def likelihood(part: Prepared) -> float:
-            return _likelihood(part, *answers[id(part)][:2])
+            of_one = _piece_likelihood if self.numbers else _likelihood
+            return of_one(part, *answers[id(part)][:2])
 
         predictions = []
         for source, found in zip(sources, prepared, strict=True):
             if isinstance(found, CnncliError):
                 predictions.append(self.failed(source, found))
                 continue
-            best = [part for pieces in found.objects for part in _best_way(pieces, likelihood)]
+            best = _best_way(found.pieces, likelihood)
             read = [self._prediction(source, part, *answers[id(part)]) for part in best]
             done = self._number(source, read, found.marks) if self.numbers else read[0]
             predictions.append(done if self.keep_prepared else replace(done, prepared=None))
@@ -237,18 +248,19 @@ class Predictor:
             if self.numbers:
                 return prepare_number(picture, self.checkpoint.preprocessing)
             found = prepare_all(picture, self.checkpoint.preprocessing, self.how)
-            return Number([{(0, 1): tuple(found)}])
+            return Number({(0, 1): tuple(found)})
         except Exception as error:  # one picture must not end the others, whatever it does
             return failure_of("stdin" if source == "-" else source, error)
 
     def _number(
-        self, path: str, read: Sequence[Prediction], marks: Sequence[tuple[int, str]]
+        self, path: str, read: Sequence[Prediction], marks: Sequence[tuple[float, str]]
     ) -> Prediction:
         """Return the digits of one picture as one prediction, as sure as all of them together."""
         digits = tuple(digit.top[0] for digit in read)
-        marked = [digit.label for digit in digits]
-        for before, mark in reversed(marks):
-            marked.insert(before, mark)
+        places = [
+            (digit.boxes[0][0] + digit.boxes[0][2]) / 2 if digit.boxes else 0.0 for digit in read
+        ]
+        marked = sorted([*zip(places, (digit.label for digit in digits), strict=True), *marks])
         confidence = prod(digit.confidence for digit in digits)
         number = Guess("".join(digit.label for digit in digits), -1, confidence)
         seen = [digit.prepared.pixels for digit in read if digit.prepared is not None]
@@ -264,7 +276,7 @@ class Predictor:
             max(doubts, default=None),
             digits,
             tuple(box for digit in read for box in digit.boxes),
-            "".join(marked),
+            "".join(character for _, character in marked),
         )
 
     def _answers(self, parts: Sequence[Prepared]) -> list[_Answer]:

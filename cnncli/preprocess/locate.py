@@ -1,7 +1,7 @@
 """Where the digit is: all readings of a picture propose objects, and the best explained wins."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class Candidate:
     Parameters
     ----------
     reading
-        How ink was told from background.
+        How ink was told from background; its ink without lines.
     objects
         All that is ink by that reading.
     own
@@ -231,10 +231,11 @@ def _grouped(reading: Reading, ink: Array, lines: Mask, objects: Objects) -> Ite
     ], axis=1)  # fmt: skip
     evidence = features @ list(FEATURES.values())
     certain = features @ list(CLEAR.values()) - CLEAR_FROM
+    own_ink = replace(reading, ink=ink)
     for row, group in enumerate(own):
         box, strength = hull(objects.boxes[group]), float(own_mass[row] / area[row])
         weighed = float(evidence[row]), float(certain[row])
-        yield Candidate(reading, objects, group, box, strength, features[row], *weighed)
+        yield Candidate(own_ink, objects, group, box, strength, features[row], *weighed)
 
 
 def hull(boxes: NDArray[np.intp]) -> tuple[int, int, int, int]:

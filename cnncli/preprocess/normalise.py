@@ -84,22 +84,18 @@ def ink_coverage(image: NDArray[np.uint8], found: Candidate) -> Array:
     ink = values - background
     written = resize(mask, size, box) > 0.5
     level = float(quantile(ink[written], 0.75)) if written.any() else 1.0
-    return _kept(_linear(ink, level, reading.axis), near)
+    part = (linear(ink, level, reading.axis) - INK_FROM) / (INK_FULL - INK_FROM)
+    return np.pad(np.clip(part, 0, 1) * np.minimum(near, 1), 2)
 
 
-def _linear(ink: Array, level: float, axis: Array) -> Array:
-    """Return coverage in [0, 1] of ink in logarithms of colour: light adds, logarithms do not."""
+def linear(ink: Array, level: float, axis: Array) -> Array:
+    """Return ink in logarithms of colour as coverage, 1 at a level: light adds, they do not."""
     slope = float(axis.sum() / abs(axis).sum() ** 2)
     if abs(slope * level) > 0.01:
-        part = np.expm1(slope * np.minimum(ink, level)) / np.expm1(slope * level)
+        ink = np.expm1(slope * np.minimum(ink, level)) / np.expm1(slope * level)
     else:
-        part = ink / level
-    scaled = (part - INK_FROM) / (INK_FULL - INK_FROM)
-    return np.asarray(np.clip(scaled, 0, 1), np.float32)
-
-
-def _kept(coverage: Array, near: Array) -> Array:
-    return np.pad(coverage * np.minimum(near, 1), 2)
+        ink = ink / level
+    return np.asarray(ink, np.float32)
 
 
 def place(coverage: Array, height: int, width: int) -> NDArray[np.uint8]:

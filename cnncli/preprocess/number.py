@@ -1,225 +1,223 @@
-"""A number: several digits beside each other, split and put in order from left to right."""
+"""A number: cut between its digits in all ways that may be right, for the network to choose from.
+
+Cuts are paths from top to bottom through little ink: between digits, through what joins them, and
+through digits that were better left whole. Whatever lies between two cuts may be a digit.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, pairwise
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.preprocess.digit import prepared, read_digit, working_image
-from cnncli.preprocess.locate import Candidate, hull, locate, search_grid
-from cnncli.preprocess.normalise import already_normal
-from cnncli.preprocess.objects import Mask, Objects, label_components
+from cnncli.preprocess.locate import HUGGING, Candidate, hull, locate, search_grid
+from cnncli.preprocess.normalise import already_normal, linear
+from cnncli.preprocess.objects import Array, Mask, Objects, label_components
 from cnncli.preprocess.prepared import Prepared
 from cnncli.preprocess.stroke import change_width
 
-# Pictures of one object and its pieces, by the numbers of the cuts between which each lies: a way
-# to read it goes from cut 0 to the last one.
+# What may be digits, by the numbers of the cuts between which each lies: a way to read a number
+# goes from cut 0 to the last one.
 Pieces = dict[tuple[int, int], tuple[Prepared, ...]]
+Cuts = list[float]  # ink that each goes through, against the digits' height
 
 WORKING_SIDE = 600  # pixels, to twice as many: a number is wider than a digit
 LONGEST = 288  # pixels of the longer side of the grid that is searched
-SMALLEST = 0.25  # of the tallest object's height: what is smaller is a mark, a speck or a part
-OVERLAP = 0.4  # of the narrower one's width: objects one above the other are one digit
-PART = 0.5  # of the tallest object's height: what is lower is a part, and overlaps if at all
-PART_OVERLAP = 0.12
-DISPLAY = 0.7  # of the height of all: objects that are lower on average are a display's segments
-GAP = 0.08  # of their height: between two segments of one digit
-SLANTS = (0.0, 0.3, 0.6)  # columns for a row: cuts that lean to the right, as writing does
-NARROWEST, WIDEST = 0.2, 1.25  # width of a digit that touches another, against its height
-SURELY_ONE = 0.85  # of its height: a narrower object is one digit
-USUAL = 0.8  # width of a digit against its height, beyond which it is less and less likely
-WIDE = 10.0  # by so many logarithms of odds for each height
-APART = 0.15  # of its height, at least, between two cuts
-THICKEST_CUT = 0.5  # of its height: no cut goes through more ink
+PALEST, STRONGEST = 0.25, 0.6  # ink's coverage: all of an object, and some of it
+CLEAR_OF_NOISE = 3  # standard deviations of the grain: ink is that far from it
+LARGE = 0.3  # of the largest object's size: what is smaller does not tell the digits' height
+SMALLEST = 0.1  # of the digits' height: what is smaller is a speck
 POINT = (0.05, 0.3)  # size of a decimal point, against the digits' height
+DISPLAY = 0.55  # of the digits' height: what is lower on average are a display's segments
+GAP = 0.08  # of the digits' height: between two segments
+SHARP = 3.0  # power of ink for cuts: what joins two digits is often paler than they are
+ASIDE = 0.3  # of a pixel full of ink: what a step to the side costs a path
+APART = 0.12  # of the digits' height, at least, between two cuts
+THICKEST_CUT = 0.6  # of their height: no cut goes through more ink
+WIDEST, LOWEST = 1.35, 0.5  # sizes of a digit, against their height
+# What speaks against a piece being one digit, and how much, against 1 for the network's logarithm
+# of odds that it is none. Fitted by benchmarks/number_weights.py.
+AGAINST = {
+    "digit": 2.2,  # each one
+    "wide": 6.0,  # its width beyond USUAL of the height
+    "low": 2.5,  # what it lacks of the height
+    "cut": 2.8,  # the ink that was cut
+    "gap": 1.2,  # being left together where a cut goes through less than OPEN
+}
+USUAL, OPEN = 0.8, 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """The parts of a number, from left to right.
+    """What may be the digits of a number.
 
     Parameters
     ----------
-    objects
-        For each object, all pieces that may be digits.
+    pieces
+        All pieces that may be digits.
     marks
-        Decimal points, commas and minus signs: how many of the objects stand before each, and
-        the character.
+        Decimal points, commas and minus signs: the column of the picture, and the character.
     """
 
-    objects: list[Pieces]
-    marks: tuple[tuple[int, str], ...] = ()
+    pieces: Pieces
+    marks: tuple[tuple[float, str], ...] = ()
 
     def parts(self) -> list[Prepared]:
         """Return every picture that may be a digit."""
-        return [part for pieces in self.objects for parts in pieces.values() for part in parts]
+        return [part for parts in self.pieces.values() for part in parts]
 
 
 def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
-    """Find the digits of a number, each as :func:`read_digit` finds one.
+    """Cut a number in all ways that may be right, each piece as :func:`read_digit` shows one.
 
     A picture that is one normalised digit already, or that is blank, gives one.
     """
     image = working_image(colours, WORKING_SIDE)
-    found = (
-        []
-        if already_normal(colours, height, width) is not None
-        else locate(search_grid(image, LONGEST))
-    )
+    normal = already_normal(colours, height, width) is not None
+    found = [] if normal else locate(search_grid(image, LONGEST))
     if not found:
-        return Number([{(0, 1): tuple(read_digit(colours, height, width)[:1])}])
+        return Number({(0, 1): tuple(read_digit(colours, height, width)[:1])})
     best = found[0]
-    groups, marks = _split(best)
+    ink, level = best.reading.ink, best.level
+    cover = np.clip(linear(ink, level, best.reading.axis), 0, 1)
+    cover *= ink > CLEAR_OF_NOISE * best.reading.noise
+    for least in (STRONGEST, PALEST):
+        objects = label_components(cover > least)
+        written = objects.sums(cover > STRONGEST) > 0
+        written &= objects.edges() <= HUGGING * objects.outlines()
+        if not written.any():
+            objects, written = best.objects, best.own
+        top, tall, display = _line(objects, written)
+        if display:  # a point is close to the segments: what is pale would join them
+            break
+    sizes = np.ptp(objects.boxes.reshape(-1, 2, 2), axis=1).max(axis=1)
+    written &= sizes >= POINT[0] * tall
+    marks = _marks(objects.boxes[written], top, tall)
+    digits = written & (sizes >= SMALLEST * tall)
+    digits[np.flatnonzero(written)[list(marks)]] = False
+    digits = digits if digits.any() else written
+    mask = objects.mask(digits)
+    cover *= mask
+    if display:
+        cover = change_width(cover, GAP * tall)
+    pieces = _pieces(mask, cover, tall, OPEN if display else THICKEST_CUT)
+    middles = objects.boxes[written][:, [1, 3]].mean(axis=1) * colours.shape[1] / cover.shape[1]
 
-    def shown(mask: Mask) -> tuple[Prepared, ...]:
-        found = _only(best, mask)
+    def shown(mask: Mask, features: NDArray[np.float64]) -> tuple[Prepared, ...]:
+        found = _only(best, mask, features)
         return (prepared(image, found, colours.shape[:2], (height, width)),)
 
-    objects = [{ends: shown(part) for ends, part in _pieces(mask)} for mask in groups]
-    return Number(objects, marks)
-
-
-def _only(best: Candidate, mask: Mask) -> Candidate:
-    """Return the candidate whose digit is `mask`."""
-    objects = label_components(mask)
-    own = np.ones(len(objects.areas), bool)
-    top, left, bottom, right = box = hull(objects.boxes)
-    evidence = -WIDE * max((right - left) / (bottom - top) - USUAL, 0)
-    return replace(best, objects=objects, own=own, box=box, evidence=evidence, clear=inf)
-
-
-def _split(best: Candidate) -> tuple[list[Mask], tuple[tuple[int, str], ...]]:
-    """Return the pixels of each object that is a digit or several that touch, and the marks."""
-    objects = _joined(best)
-    alike = best.alike(objects)
-    if not alike.any():
-        return [best.mask], ()
-    sizes = objects.boxes[:, 2:] - objects.boxes[:, :2]
-    tallest = int(sizes[alike, 0].max())
-    written = alike & (sizes.max(axis=1) >= SMALLEST * tallest) & ~_is_bar(sizes, tallest)
-    if not written.any():
-        return [best.mask], ()
-    low = PART * tallest
-    groups = _grouped(objects, written, sizes[:, 0] < low)
-    groups = [g for g in groups if np.ptp(objects.boxes[g][:, [0, 2]]) >= low] or groups
-    groups.sort(key=lambda group: float(objects.boxes[group][:, [1, 3]].mean()))
-    return [objects.mask(group) for group in groups], _marks(objects, alike & ~written, groups)
-
-
-def _joined(best: Candidate) -> Objects:
-    """Return the objects; those of a display are joined where segments nearly touch."""
-    objects = best.objects
-    sizes = objects.boxes[:, 2:] - objects.boxes[:, :2]
-    alike = best.alike(objects)
-    if not alike.any():
-        return objects
-    box = hull(objects.boxes[alike])
-    whole = box[2] - box[0]
-    if np.average(sizes[alike, 0], weights=objects.areas[alike]) > DISPLAY * whole:
-        return objects
-    bars = alike & (sizes.max(axis=1) > POINT[1] * whole)
-    mask, reach = objects.mask(bars), round(GAP * whole / 2)
-    near = label_components(change_width(mask.astype(np.float32), 2 * reach) > 0)
-    points = objects.mask(alike & ~bars)
-    small = label_components(points)
-    labels = np.where(mask, near.labels, -1)
-    return Objects(
-        np.where(points, len(near.areas) + small.labels, labels),
-        np.concatenate([near.boxes + np.array([reach, reach, -reach, -reach]), small.boxes]),
-        np.concatenate([np.bincount(labels[mask], minlength=len(near.areas)), small.areas]),
+    return Number(
+        {ends: shown(*piece) for ends, piece in pieces},
+        tuple((float(middles[number]), mark) for number, mark in marks.items()),
     )
 
 
-def _is_bar(sizes: NDArray[np.intp], tallest: int) -> Mask:
-    """Tell which objects are no digit but a dash: low, and much wider than high."""
-    return (sizes[:, 0] < SMALLEST * tallest) & (sizes[:, 1] > 1.5 * sizes[:, 0])
+def _line(objects: Objects, written: Mask) -> tuple[int, int, bool]:
+    """Return the top and the height of digits, and whether they are a display's segments."""
+    sizes = np.ptp(objects.boxes.reshape(-1, 2, 2), axis=1).max(axis=1)
+    large = written & (sizes >= LARGE * sizes[written].max())
+    top, _, bottom, _ = hull(objects.boxes[large])
+    low = np.ptp(objects.boxes[large][:, [0, 2]], axis=1).mean() < DISPLAY * (bottom - top)
+    return top, bottom - top, bool(low)
 
 
-def _grouped(objects: Objects, written: Mask, parts: Mask) -> list[Mask]:
-    """Return the objects of each digit: those that lie above each other, and their parts."""
-    groups: list[tuple[int, int, list[int]]] = []
-    for number in sorted(np.flatnonzero(written).tolist(), key=lambda k: int(objects.boxes[k, 1])):
-        _, left, _, right = objects.boxes[number].tolist()
-        if groups:
-            start, stop, members = groups[-1]
-            common = min(stop, right) - max(start, left)
-            part = parts[number] or parts[members].all()
-            least = PART_OVERLAP if part else OVERLAP
-            if common >= least * min(stop - start, right - left):
-                groups[-1] = min(start, left), max(stop, right), [*members, number]
-                continue
-        groups.append((left, right, [number]))
-    return [np.isin(np.arange(len(objects.areas)), members) for _, _, members in groups]
+def _only(best: Candidate, mask: Mask, features: NDArray[np.float64]) -> Candidate:
+    """Return the candidate whose digit is `mask`."""
+    labels = np.where(mask, 0, -1)
+    rows, columns = np.nonzero(mask)
+    box = int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1
+    objects, own = Objects(labels, np.array([box]), np.array([len(rows)])), np.ones(1, bool)
+    evidence = -float(features @ list(AGAINST.values()))
+    return Candidate(best.reading, objects, own, box, best.level, features, evidence, inf)
 
 
-def _marks(objects: Objects, small: Mask, groups: list[Mask]) -> tuple[tuple[int, str], ...]:
-    """Return points, commas and minus signs among the small objects."""
-    boxes = np.array([hull(objects.boxes[group]) for group in groups])
-    top, bottom = float(np.median(boxes[:, 0])), float(np.median(boxes[:, 2]))
-    height = bottom - top
-    middles = boxes[:, [1, 3]].mean(axis=1)
-    found = []
-    for number in np.flatnonzero(small).tolist():
-        start, left, stop, right = objects.boxes[number].tolist()
-        character = _character(
-            (start - top) / height, (stop - top) / height, (right - left) / height
-        )
-        if character:
-            found.append((int((middles < (left + right) / 2).sum()), character))
-    return tuple(sorted(found))
+def _marks(boxes: NDArray[np.intp], top: int, tall: int) -> dict[int, str]:
+    """Return which of some objects are marks: points, commas, minus signs with nothing near."""
+    found = {}
+    for number, (start, left, stop, right) in enumerate(boxes.tolist()):
+        mark = _mark((start - top) / tall, (stop - top) / tall, (right - left) / tall)
+        reach = GAP * tall
+        near = (boxes[:, 1] < right + reach) & (boxes[:, 3] > left - reach)
+        if mark and (mark != "-" or near.sum() == 1):
+            found[number] = mark
+    return found
 
 
-def _character(start: float, stop: float, width: float) -> str:
+def _mark(start: float, stop: float, wide: float) -> str:
     """Return what a small object is, placed from 0, the digits' top, to 1, their bottom."""
-    tall = stop - start
-    if POINT[0] <= max(tall, width) <= POINT[1] and start > 0.7 and stop < 1.3:
-        return "," if tall > 1.4 * width and stop > 1.06 else "." if width < 1.8 * tall else ""
-    if width > 1.8 * tall and 0.15 <= width <= 0.8 and start > 0.3 and stop < 0.75:
+    high = stop - start
+    if POINT[0] <= max(high, wide) <= POINT[1] and start > 0.7 and stop < 1.3:
+        return "," if high > 1.4 * wide and stop > 1.06 else "." if wide < 1.8 * high else ""
+    if wide > 1.8 * high and 0.15 <= wide <= 0.8 and start > 0.3 and stop < 0.75:
         return "-"
     return ""
 
 
-def _pieces(mask: Mask) -> Iterator[tuple[tuple[int, int], Mask]]:
-    """Yield the pieces of an object that may be digits, with the numbers of their two cuts."""
-    rows, columns = np.nonzero(mask)
-    height = int(np.ptp(rows)) + 1
-    if np.ptp(columns) < SURELY_ONE * height:
-        yield (0, 1), mask
-        return
-    leaning = [_leaning(rows, columns, slant) for slant in SLANTS]
-    places = min(leaning, key=lambda one: _cuts(one, height)[1])
-    cuts = _cuts(places, height)[0]
-    for (first, left), (second, right) in combinations(enumerate(cuts), 2):
-        own = (places >= left) & (places < right)
-        tall = np.ptp(rows[own]) + 1 if own.any() else 0
-        fits = NARROWEST * height <= right - left <= WIDEST * height and tall >= PART * height
-        if fits or second - first == len(cuts) - 1:
-            part = np.zeros_like(mask)
-            part[rows[own], columns[own]] = True
-            yield (first, second), part
+def _pieces(
+    written: Mask, cover: Array, tall: int, thickest: float
+) -> Iterator[tuple[tuple[int, int], tuple[Mask, NDArray[np.float64]]]]:
+    """Yield what may be digits, by its two cuts, and what speaks against it.
 
-
-def _leaning(rows: NDArray[np.intp], columns: NDArray[np.intp], slant: float) -> NDArray[np.intp]:
-    """Return in which leaning column each pixel lies, from 0."""
-    places = np.round(columns + slant * (rows - rows.min())).astype(np.intp)
-    return np.asarray(places - places.min(), np.intp)
-
-
-def _cuts(places: NDArray[np.intp], height: int) -> tuple[list[int], float]:
-    """Return where an object may be cut, both ends included, and how thin the thinnest cuts are.
-
-    Cuts are the leaning columns with the least ink, not close to each other.
+    Parameters
+    ----------
+    written
+        ``(h, w)``: the digits' pixels.
+    cover
+        ``(h, w)`` in [0, 1]: the ink that is in a cut's way.
+    tall
+        Their height.
+    thickest
+        Of it: no cut goes through more ink.
     """
-    ink = np.bincount(places)
-    chosen = [0, len(ink)]
-    for place in np.argsort(ink, kind="stable").tolist():
-        if ink[place] > THICKEST_CUT * height:
+    places, cuts = _cut(written, cover**SHARP, tall, thickest)
+    last = len(cuts) - 1
+    for first, second in combinations(range(last + 1), 2):
+        mask = (places >= first) & (places < second)
+        high, wide = np.ptp(np.nonzero(mask), axis=1) / tall
+        if second - first == last or (wide <= WIDEST and high >= LOWEST):
+            gap = max(1 - min([OPEN, *cuts[first + 1 : second]]) / OPEN, 0)
+            signs = 1, max(wide - USUAL, 0), max(1 - high, 0), cuts[second], gap
+            yield (first, second), (mask, np.array(signs))
+
+
+def _cut(written: Mask, ink: Array, tall: int, thickest: float) -> tuple[NDArray[np.intp], Cuts]:
+    """Return between which cuts each pixel of ink lies, -1 where there is none, and the cuts."""
+    middle = len(ink) // 2
+    above, up = _paths(ink[:middle][::-1])
+    below, down = _paths(ink[middle + 1 :])
+    through = (above + below + ink[middle]) / tall
+    paths = np.concatenate([up[::-1], np.arange(ink.shape[1])[np.newaxis], down])
+    chosen: list[int] = []
+    for column in np.argsort(through, kind="stable").tolist():
+        if through[column] > thickest:
             break
-        if min(abs(place - other) for other in chosen) >= APART * height:
-            chosen.append(place)
-    needed = max(round(len(ink) / (USUAL * height)) - 1, 1)
-    through = [*ink[chosen[2 : 2 + needed]].tolist(), *[height] * needed][:needed]
-    return sorted(chosen), sum(through) / needed
+        if all(abs(column - other) >= APART * tall for other in chosen):
+            chosen.append(column)
+    chosen.sort()
+    columns = np.arange(ink.shape[1])
+    left_of = sum((columns > paths[:, [cut]] for cut in chosen), np.zeros(ink.shape, np.intp))
+    kept, numbers = np.unique(left_of[written], return_inverse=True)
+    places = np.full(ink.shape, -1)
+    places[written] = numbers
+    between = [through[chosen[a:b]].min() for a, b in pairwise(kept)]
+    return places, [0.0, *map(float, between), 0.0]
+
+
+def _paths(ink: Array) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return how much ink the best path down from each column goes through, and its columns."""
+    cost = np.zeros(ink.shape[1])
+    steps = []
+    for row in ink[::-1]:
+        padded = np.pad(cost + row, 1, constant_values=inf)
+        ways = np.stack([padded[:-2] + ASIDE, padded[1:-1], padded[2:] + ASIDE])
+        steps.append(ways.argmin(axis=0) - 1)
+        cost = ways.min(axis=0)
+    paths, place = np.empty(ink.shape, np.intp), np.arange(ink.shape[1])
+    for row, step in enumerate(steps[::-1]):
+        place = place + step[place]
+        paths[row] = place
+    return cost, paths

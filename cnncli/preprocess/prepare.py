@@ -90,14 +90,11 @@ def prepare_number(picture: Picture, preprocessing: Preprocessing) -> Number:
         Size and channels of the results.
     """
     number = read_number(to_colours(picture), preprocessing.height, preprocessing.width)
-    objects = [
-        {
-            ends: tuple(_finished(one, preprocessing.channels, picture.scale) for one in found)
-            for ends, found in pieces.items()
-        }
-        for pieces in number.objects
-    ]
-    return replace(number, objects=objects)
+    pieces = {
+        ends: tuple(_finished(one, preprocessing.channels, picture.scale) for one in found)
+        for ends, found in number.pieces.items()
+    }
+    return Number(pieces, tuple((place * picture.scale, mark) for place, mark in number.marks))
 
 
 def _finished(found: Prepared, channels: int, scale: int) -> Prepared:
