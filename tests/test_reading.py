@@ -192,6 +192,13 @@ def test_nothing_that_is_no_digit_does_harm() -> None:
     assert_all_are_read(160)
 
 
+def test_a_column_of_small_marks_is_read_as_one_object() -> None:
+    # Each was a speck against the height of all: nothing was left to cut.
+    picture = list(fuzzed(60, 1000))[59]
+    (found,) = predict_arrays([picture], numbers=True)
+    assert found.error is None
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_fifty_thousand_fuzzed_pictures_twice() -> None:

@@ -98,8 +98,7 @@ def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
     marks = _marks(objects.boxes[written], top, tall)
     digits = written & (sizes >= SMALLEST * tall)
     digits[np.flatnonzero(written)[list(marks)]] = False
-    digits = digits if digits.any() else written
-    mask = objects.mask(digits)
+    mask = objects.mask(digits) if digits.any() else best.mask
     cover *= mask
     if display:
         cover = change_width(cover, GAP * tall)
