@@ -1,7 +1,6 @@
 """The command line: registers the commands and turns an error into one line and an exit code."""
 
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -67,7 +66,6 @@ def build_app(loaded: Collection[str] = COMMANDS.keys()) -> typer.Typer:
             app.command(short_help=short_help, cls=QuickCommand)(command)
         else:
             app.command(name, short_help=short_help)(_listed)
-    gc.enable()  # what is imported is there
     return app
 
 

