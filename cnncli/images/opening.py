@@ -88,10 +88,11 @@ class Opened:
 
         self._canvas = canvas = Image.new(self.image.mode, self.image.size)
         self.image.im = canvas.im
-        middle, height = canvas.width // 2, canvas.height
+        left, height = canvas.width // 2, canvas.height
+        right = min(left + _STRIPE, canvas.width)
 
         def read_on(size: int) -> bytes:
-            stripe = canvas.crop((middle, self._done, middle + _STRIPE, height))
+            stripe = canvas.crop((left, self._done, right, height))
             if box := stripe.getbbox():
                 self._tell(self._done + box[3] - 1)
             return read(size)
