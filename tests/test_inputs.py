@@ -1,8 +1,11 @@
 """Files, folders, globs and stdin."""
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cnncli.batch.inputs import STDIN, Inputs, expand_inputs
 from cnncli.errors import ImageReadError
@@ -89,6 +92,22 @@ def test_a_folder_of_folders_names_the_option_that_reads_it(folder: Path) -> Non
     with pytest.raises(ImageReadError, match="outer holds no pictures; add --recursive"):
         expand_inputs([str(folder / "outer")])
     assert names(expand_inputs([str(folder / "outer")], recursive=True)) == ["deep.tif"]
+
+
+def _by_number(name: str) -> list[tuple[int, int, str]]:
+    parts = re.split("([0-9]+)", name)  # text, number, text, ...
+    letters = [[(ord(c) + 1, 0, "") for c in text] for text in parts[::2]]
+    numbers = [[(1, int(digits), "")] for digits in parts[1::2]] + [[]]
+    mixed = [part for pair in zip(letters, numbers, strict=True) for both in pair for part in both]
+    return [*mixed, (0, 0, name)]
+
+
+@given(
+    st.lists(st.text("a019", max_size=4), unique=True, max_size=8)
+    | st.lists(st.text("019", min_size=3, max_size=3).map("a{}b".format), unique=True)
+)
+def test_names_are_sorted_by_the_numbers_in_them(names: list[str]) -> None:
+    assert Inputs(names).shard("1/1").names == sorted(names, key=_by_number)
 
 
 def test_natural_order_compares_numbers_not_digits() -> None:

@@ -27,7 +27,7 @@ class ProtectedFiles:
     """
 
     def __init__(self, names: Iterable[str | Path]) -> None:
-        self._names = list(names)
+        self._names = "\0".join(map(str, names))  # pickled as one text: a million take 75 MB
         self._identities: set[_Identity] | None = None
 
     def refuse(self, target: str | Path) -> None:
@@ -36,7 +36,8 @@ class ProtectedFiles:
         if identity is None:  # there is no such file
             return
         if self._identities is None:
-            self._identities = {each for each in map(_identity, self._names) if each is not None}
+            found = map(_identity, self._names.split("\0"))
+            self._identities = {each for each in found if each is not None}
         if identity in self._identities:
             raise ImageWriteError(f"{target} is an input; name another output with -o")
 
