@@ -283,6 +283,7 @@ class TrainingRun:
         if see := getattr(self.network, "see", None):
             some = self.train.images[:: -(-self.train.images[:, 0].numel() // SEEN)]
             see(normalise(some, self.data.preprocessing))
+            self.world.take_firsts(self.network.parameters())  # another machine rounds its own way
             self.ema.load_state_dict(self.network.state_dict())
 
     def _place(self, network: nn.Module) -> nn.Module:
