@@ -120,7 +120,9 @@ def expand_inputs(
             names.append(argument)
             missing[argument] = error
     several = bool(listed) or any(_stands_for_several(argument) for argument in arguments)
-    return Inputs(list(dict.fromkeys([*names, *listed])), missing, several)
+    if len(arguments) > 1 or listed:  # one folder or pattern names nothing twice
+        names = list(dict.fromkeys([*names, *listed]))
+    return Inputs(names, missing, several)
 
 
 def _listed(source: str) -> list[str]:
