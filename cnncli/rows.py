@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-_BAND = (
-    1 << 19
-)  # bytes of rows that are copied at a time where all are wanted: they stay in a cache
+# Bytes of rows that are copied at a time where all are wanted: they stay in a cache.
+_BAND = 1 << 19
 
 
 class Rows:
