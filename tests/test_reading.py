@@ -199,6 +199,13 @@ def test_a_column_of_small_marks_is_read_as_one_object() -> None:
     assert found.error is None
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_an_object_whose_ink_is_like_the_ground_is_read() -> None:
+    # Its level of ink is 0, by which coverage would be divided.
+    (found,) = predict_arrays([list(fuzzed(96, 5010))[74]])
+    assert found.error is None
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_fifty_thousand_fuzzed_pictures_twice() -> None:

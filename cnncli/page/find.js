@@ -322,7 +322,7 @@ function inkCoverage(image, { reading, labels, own, box }, grid) {
   const ink = mapPlane(along(fine, reading.axis), (value, i) => value - (background ? background.values[i] : flat));
   const written = resize(mask, height, width, within);
   const inside = ink.values.filter((_, i) => written.values[i] > 0.5);
-  const level = inside.length ? quantile(inside, 0.75) : 1;
+  const level = (inside.length ? quantile(inside, 0.75) : 0) || 1;
   const near = resize(changeWidth(mask, 2), height, width, within);
   return kept(mapPlane(ink, linear(level, reading.axis)), near);
 }

@@ -83,8 +83,8 @@ def ink_coverage(image: NDArray[np.uint8], found: Candidate) -> Array:
     near = resize(near, size, box)
     ink = values - background
     written = resize(mask, size, box) > 0.5
-    level = float(quantile(ink[written], 0.75)) if written.any() else 1.0
-    part = (linear(ink, level, reading.axis) - INK_FROM) / (INK_FULL - INK_FROM)
+    level = float(quantile(ink[written], 0.75)) if written.any() else 0.0
+    part = (linear(ink, level or 1.0, reading.axis) - INK_FROM) / (INK_FULL - INK_FROM)
     return np.pad(np.clip(part, 0, 1) * np.minimum(near, 1), 2)
 
 
