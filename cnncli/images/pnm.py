@@ -78,10 +78,8 @@ def pnm_strips(pixels: NDArray[Any] | Rows) -> Strips:
         head, depth = b"P%c\n%d %d\n-1.0\n" % (b"F" if colour else b"f", width, height), "<f4"
         pixels, tall = np.asarray(pixels)[::-1], height
     else:
-        maximum, tall = (
-            int(np.iinfo(pixels.dtype).max),
-            max(1, _STRIP // (width * (1 + 2 * colour))),
-        )
+        maximum = int(np.iinfo(pixels.dtype).max)
+        tall = max(1, _STRIP // (width * (1 + 2 * colour)))
         head = b"P%c\n%d %d\n%d\n" % (b"6" if colour else b"5", width, height, maximum)
         depth = _DEPTHS[maximum]
 

@@ -6,9 +6,7 @@ same, or a folder of pictures for each class. A pickle is a program: it is read 
 
 import pickletools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -29,13 +27,12 @@ PIXELS = 3 * 32 * 32
 HOME = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
 
-@dataclass(frozen=True, slots=True)
 class Cifar10:
     """CIFAR-10, whatever its form; see :class:`cnncli.nn.sources.IdxSource` for the fields."""
 
-    name: str = "cifar10"
-    torchvision: tuple[str, Mapping[str, str]] = ("CIFAR10", MappingProxyType({}))
-    classes: tuple[str, ...] = CLASSES
+    name = "cifar10"
+    torchvision: tuple[str, Mapping[str, str]] = ("CIFAR10", {})
+    classes = CLASSES
     style: Style = "photo"
 
     def find(self, root: Path) -> Path | None:

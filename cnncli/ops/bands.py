@@ -218,8 +218,8 @@ class Layout:
         last = max(min(left - x + image.shape[1], width), first)
         inside = slice(start, start + count) if 0 <= start <= len(image) - count else None
         if first < last:
-            across_all = slice(first + x - left, last + x - left)
-            np.copyto(pixels[:, first:last], image[inside or rows, across_all], "unsafe")
+            there = slice(first + x - left, last + x - left)
+            np.copyto(pixels[:, first:last], image[inside or rows, there], "unsafe")
         for a, b in ((0, first), (last, width)):
             if a < b:
                 seen = image[inside or rows[:, np.newaxis], columns[a:b]]

@@ -136,9 +136,8 @@ def _slide(
         layout, first, last = layout.part(start, stop)
         image = image[first:last]
     image = np.ascontiguousarray(image)
-    out = (
-        np.empty((0, 0, layout.channels)) if look else _output(out, image, layout.shape, work.dtype)
-    )
+    nothing = np.empty((0, 0, layout.channels))
+    out = nothing if look else _output(out, image, layout.shape, work.dtype)
     pixels = out.reshape(*out.shape[:2], layout.channels)
     (sy, sx), (rows, columns), c = layout.stride, layout.full, layout.channels
     used = min(threads or core_count(), max(1, int(rows * columns * c * work.cost / _ALONE)))

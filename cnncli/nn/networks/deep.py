@@ -29,7 +29,7 @@ class ConvBlock(nn.Sequential):
     inputs, outputs
         Channels.
     pool
-        What follows the convolution, before the rest has four times the work.
+        Follows the convolution, so that the rest has a quarter of the work; by default nothing.
     activation
         What ends the block; GELU by default.
     """
