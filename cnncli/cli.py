@@ -14,10 +14,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cnncli.commands._quick import QuickCommand, QuickGroup
-from cnncli.config import DIGIT_PIXELS
 from cnncli.errors import CnncliError, ExitCode
 from cnncli.files import PICTURE_SUFFIXES, remove_unfinished
 from cnncli.images.opening import decode_ahead
+from cnncli.limits import DIGIT_PIXELS
 from cnncli.show.console import error as show_error
 
 # Typer carries its own Click; this is its base class of "the command line is wrong".

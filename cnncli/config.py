@@ -307,14 +307,3 @@ def data_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("cnncli", appauthor=False)
-
-
-JPEG_QUALITY = 90  # of filtered pictures; Pillow's own default, 75, shows blocks around edges
-DIGIT_PIXELS = 360  # of a picture's shorter side: more do not help to find and read a digit
-MAX_PIXELS = 2**28  # 268 megapixels, 0.8 GB of RGB: more is a mistake or a bomb
-
-
-def max_pixels() -> int:
-    """Return the largest picture that is decoded: ``CNNCLI_MAX_PIXELS``, else the default."""
-    named = os.environ.get("CNNCLI_MAX_PIXELS", "")
-    return int(named) if named.isdecimal() else MAX_PIXELS

@@ -15,13 +15,17 @@ PACKAGE = ROOT / "cnncli"
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib"}
 
 # Rooms that every room may use: they import nothing of the package.
-COMMON = {"", "errors", "config", "files", "resources", "layers", "pipeline", "remote", "rows"}
+COMMON = {
+    *("", "errors", "config", "files", "limits", "resources", "layers", "pipeline", "remote"),
+    "rows",
+}
 # A room -> the rooms it may import, beside COMMON. Inside functions too, unless said otherwise.
 MAY_IMPORT = {
     "": set(),
     "errors": set(),
     "config": set(),
     "files": set(),
+    "limits": set(),
     "resources": set(),
     "layers": set(),
     "ops": set(),

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from cnncli.batch.inputs import STDIN
-from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError
 from cnncli.images import Picture, to_uint8_rgb
+from cnncli.limits import MAX_PIXELS
 from cnncli.pipeline import core_count
 from cnncli.show.console import notice, stdout_console
 

@@ -22,19 +22,7 @@ _CHUNK = 8  # inputs that travel together to a process: waking one costs as much
 _CLUSTER_CHUNK = 32  # and more to another machine: 8 at a time took 1.1 times as long
 
 
-class Record(Protocol):
-    """What became of one input."""
-
-    @property
-    def path(self) -> str:
-        """The input, as it was listed."""
-
-    @property
-    def error(self) -> CnncliError | None:
-        """Why nothing became of it, if so."""
-
-
-R = TypeVar("R", bound=Record)
+R = TypeVar("R")  # what became of one input
 
 
 class Work(Protocol[R]):

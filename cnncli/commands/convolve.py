@@ -32,13 +32,13 @@ from cnncli.commands._options import (
     Verbose,
     parse_pixel,
 )
-from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
 from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.settings import Settings, option_pair, option_scale
 from cnncli.filtering.signal import filter_signal, parse_signal
 from cnncli.images import Picture, read_picture, to_uint8_rgb
 from cnncli.kernel_files import LearnedKernel, read_kernel_file
+from cnncli.limits import MAX_PIXELS
 from cnncli.ops import Kernel, get_filter
 from cnncli.ops.borders import describe_borders, parse_border
 from cnncli.ops.kernel_text import parse_kernel

@@ -15,12 +15,13 @@ from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import Device, Json, MaxPixels, Quiet, Weights
 from cnncli.commands._report import Labelled, write_report
 from cnncli.commands._weights import open_weights, weights_name
-from cnncli.config import MAX_PIXELS, Fit, data_folder
+from cnncli.config import Fit, data_folder
 from cnncli.errors import DataError, UsageError
 from cnncli.files import atomic_write
 from cnncli.images import Picture, write_picture
 from cnncli.inference.engine import load_engine
 from cnncli.inference.scores import Scores, score, worst_mistakes
+from cnncli.limits import MAX_PIXELS
 from cnncli.preprocess import to_network_input
 from cnncli.show.console import notice, result, stdout_console
 from cnncli.show.evaluation import (

@@ -9,9 +9,9 @@ import typer
 
 from cnncli.commands._options import Json, MaxPixels, Output, Quiet, Show, Weights
 from cnncli.commands._seen import Answer, Image, Seen, read_one, wants_show
-from cnncli.config import MAX_PIXELS
 from cnncli.files import atomic_write
 from cnncli.interpret.feature_maps import Stage, activations, choose_stage
+from cnncli.limits import MAX_PIXELS
 from cnncli.show.console import result, stdout_console
 from cnncli.show.features import feature_sheet, show_features
 

@@ -28,10 +28,10 @@ from cnncli.commands._options import (
     Show,
     parse_pixel,
 )
-from cnncli.config import MAX_PIXELS
 from cnncli.filtering.pooling import PoolSettings, pool_picture
 from cnncli.filtering.settings import option_pair
 from cnncli.images import Picture, read_picture
+from cnncli.limits import MAX_PIXELS
 from cnncli.show.console import result
 
 

@@ -43,13 +43,13 @@ from cnncli.commands._options import (
     Weights,
 )
 from cnncli.commands._weights import open_network, weights_name
-from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
 from cnncli.inference.engine import Engine, load_engine
 from cnncli.inference.onnx_model import OnnxModel
 from cnncli.inference.pick import pick
 from cnncli.inference.predict import Guess, Prediction, Predictor, RemoteEngine
+from cnncli.limits import MAX_PIXELS
 from cnncli.preprocess import pixels_needed
 from cnncli.show.console import notice, result, stdout_console
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from cnncli.commands._options import Json, MaxPixels, Output, Quiet, Show, Weights
 from cnncli.commands._seen import Image, Seen, read_one, wants_show
-from cnncli.config import MAX_PIXELS
 from cnncli.errors import UsageError
 from cnncli.inference.engine import Engine, load_engine
 from cnncli.interpret.hires_cam import hires_cam
 from cnncli.interpret.occlusion import Region, occlusion, strongest_window
+from cnncli.limits import MAX_PIXELS
 from cnncli.show.console import result, stdout_console
 from cnncli.show.picture import show_pictures
 from cnncli.show.text import percent, printable

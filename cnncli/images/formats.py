@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cnncli.config import JPEG_QUALITY
 from cnncli.errors import ImageWriteError
 from cnncli.images.picture import Picture
+from cnncli.limits import JPEG_QUALITY
 
 _COLOUR = ("RGB", "uint16*3", "float32*3")  # what .ppm promises, where .pgm promises grey
 _FLOATS = tuple(f"float32*{channels}" for channels in (2, 3, 4, 5))

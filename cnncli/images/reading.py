@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.config import max_pixels as allowed_pixels
 from cnncli.errors import ImageReadError
 from cnncli.images import pnm
 from cnncli.images.opening import (
@@ -20,6 +19,7 @@ from cnncli.images.opening import (
     take_ahead,
 )
 from cnncli.images.picture import Picture
+from cnncli.limits import max_pixels as allowed_pixels
 from cnncli.rows import Rows
 
 _DTYPES = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "I": "=i4", "F": "=f4"}
@@ -44,7 +44,7 @@ def read_picture(
     source
         Path of a file, or ``"-"`` for stdin.
     max_pixels
-        Refuse larger pictures; by default those above :func:`cnncli.config.max_pixels`.
+        Refuse larger pictures; by default those above :func:`cnncli.limits.max_pixels`.
     enough
         Pixels of the shorter side that are enough: a JPEG that has many more is decoded at a half,
         a quarter or an eighth of its size, and the picture's `scale` says so.

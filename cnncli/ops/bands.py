@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar, NamedTuple
@@ -87,8 +86,7 @@ class Band(NamedTuple):
         return np.ndarray(shape, values.dtype, values, strides=strides)
 
 
-@dataclass(frozen=True, eq=False)
-class Layout:
+class Layout(NamedTuple):
     """How bands lie in an image of some shape, and how much comes out.
 
     Parameters
@@ -163,7 +161,7 @@ class Layout:
         rows = np.where(rows < 0, -1, rows - first)
         size, before = (last - first, self.size[1]), (self.before[0] + first - y, self.before[1])
         full, shape = (end - y, self.full[1]), (stop - start, *self.shape[1:])
-        part = replace(self, size=size, before=before, rows=rows, full=full, shape=shape)
+        part = self._replace(size=size, before=before, rows=rows, full=full, shape=shape)
         return part, first, last
 
     @property

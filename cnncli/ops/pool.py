@@ -205,7 +205,8 @@ def pool2d(
             return _pool(pixels[first:last], (part, across), mode, dtype, 1)
 
         shape = down.count, across.count, *pixels.shape[2:]
-        return Rows(shape, dtype or natural, make)  # type: ignore[return-value]
+        taken = down.stride * pixels.row_bytes
+        return Rows(shape, dtype or natural, make, taken)  # type: ignore[return-value]
     if mode != "median":
         return _pool(pixels, (down, across), mode, dtype, threads)
     middle = _median(np.asarray(pixels), down, across)

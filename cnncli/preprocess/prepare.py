@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.config import DIGIT_PIXELS, Preprocessing
+from cnncli.config import Preprocessing
 from cnncli.errors import ShapeError
 from cnncli.images import Picture
+from cnncli.limits import DIGIT_PIXELS
 from cnncli.preprocess.colours import to_channels, to_colours
 from cnncli.preprocess.digit import read_digit
 from cnncli.preprocess.number import Number, read_number

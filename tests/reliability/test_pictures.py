@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from cnncli.config import MAX_PIXELS
 from cnncli.errors import CnncliError, ImageReadError
 from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.pooling import PoolSettings, pool_picture
 from cnncli.filtering.settings import Settings
 from cnncli.images import read_picture, write_picture
+from cnncli.limits import MAX_PIXELS
 from cnncli.ops import get_filter
 from cnncli.ops.borders import parse_border
 from tests.conftest import CliRunner
