@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import CheckpointError
-from cnncli.files import atomic_write
+from cnncli.files import write_whole
 from cnncli.layers import Layer, Shape, tensor_shapes
 
 FORMAT_VERSION = 1
@@ -125,8 +125,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         for name, array in checkpoint.tensors.items()
     }
     data = save(tensors, metadata={"cnncli": json.dumps(record, allow_nan=False)})
-    with atomic_write(path) as file:
-        file.write(data)
+    write_whole(path, data)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -81,6 +81,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         _unfinished.discard(temporary)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file by :func:`atomic_write`."""
+    with atomic_write(path) as file:
+        file.write(data)
+
+
 def open_lines(path: Path, end: int) -> BinaryIO:
     """Open a file that grows line by line, at its end, each line written at once.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from cnncli.errors import DataError, UsageError
-from cnncli.files import atomic_write, open_lines
+from cnncli.files import open_lines, write_whole
 from cnncli.remote import is_url, names_in, read_object, write_object
 
 JOURNAL = ".cnncli-settings"  # beside results: what they were made with
@@ -49,8 +49,7 @@ def require_same(folder: str, name: str, settings: str, *, begun: bool) -> None:
     if remote:
         write_object(journal, settings.encode() + b"\n")
         return
-    with atomic_write(Path(journal)) as file:
-        file.write(settings.encode() + b"\n")
+    write_whole(Path(journal), settings.encode() + b"\n")
 
 
 class ResultsFile:

@@ -1,11 +1,15 @@
 """Options that several commands share, declared once."""
 
+import json
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cnncli.errors import UsageError
+from cnncli.show.console import result
 
 Images = Annotated[
     list[str] | None,
@@ -85,7 +89,6 @@ MaxPixels = Annotated[
     ),
 ]
 EngineName = Literal["auto", "numpy", "torch"]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
 
 
 def parse_pixel(text: str, pictures: int) -> tuple[int, int]:
@@ -105,3 +108,11 @@ def parse_pixel(text: str, pictures: int) -> tuple[int, int]:
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise UsageError(f"--explain {text!r} is no place; give column,row such as 40,25")
     return int(parts[0]), int(parts[1])
+
+
+def tell_explanation(record: Any, show: Callable[[Any], None], *, as_json: bool) -> None:
+    """Show an explanation, or print its fields as JSON."""
+    if as_json:
+        result(json.dumps(asdict(record)))
+    else:
+        show(record)

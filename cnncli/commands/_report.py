@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
 from cnncli.commands._weights import weights_name
-from cnncli.files import atomic_write
+from cnncli.files import write_whole
 from cnncli.inference.scores import score
 from cnncli.show.console import notice
 from cnncli.show.report import draw_report
@@ -59,8 +59,7 @@ def write_report(
         weights_name(weights),
         command_line(),
     )
-    with atomic_write(path) as file:
-        file.write(text.encode())
+    write_whole(path, text.encode())
     notice(f"wrote {path}")
 
 

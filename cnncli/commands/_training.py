@@ -16,7 +16,7 @@ from cnncli.checkpoint import read_checkpoint, write_checkpoint
 from cnncli.commands._report import Labelled, command_line, write_report
 from cnncli.config import RECIPES, Fit, ModelConfig, RecipeName, TrainConfig, data_folder, suited_to
 from cnncli.errors import UsageError
-from cnncli.files import atomic_write
+from cnncli.files import write_whole
 from cnncli.inference.calibration import calibrate, calibrated
 from cnncli.inference.engine import load_engine
 from cnncli.inference.scores import wilson_interval
@@ -399,8 +399,7 @@ class _Keeper:
         if self._writes and self._run.reports:
             title = f"{self._run.model.name} on {self._run.data.name}"
             picture = draw_curves([report.to_dict() for report in self._run.reports], title)
-            with atomic_write(self._job.beside(".curves.png")) as file:
-                file.write(picture)
+            write_whole(self._job.beside(".curves.png"), picture)
 
 
 def _train(run: TrainingRun, job: Job, opened: DataChoice, started: float) -> None:

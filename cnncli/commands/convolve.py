@@ -13,25 +13,7 @@ from cnncli.batch.inputs import expand_inputs
 from cnncli.batch.outputs import OutputPaths
 from cnncli.batch.report import BatchOptions
 from cnncli.batch.run import Result, run_pictures
-from cnncli.commands._options import (
-    CpusEach,
-    Explain,
-    FromList,
-    GpusEach,
-    Images,
-    Jobs,
-    Json,
-    MaxPixels,
-    On,
-    Output,
-    Quiet,
-    Recursive,
-    Resume,
-    Shard,
-    Show,
-    Verbose,
-    parse_pixel,
-)
+from cnncli.commands import _options as shared
 from cnncli.errors import UsageError
 from cnncli.filtering.chain import apply_filters
 from cnncli.filtering.settings import Settings, option_pair, option_scale
@@ -56,7 +38,7 @@ _RANGE_HELP = (
 
 
 def convolve(
-    images: Images = None,
+    images: shared.Images = None,
     filters: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,7 +46,6 @@ def convolve(
             "-f",
             metavar="NAME",
             help="Named filter (see: cnncli filters) or WEIGHTS:LAYER[:OUT[:IN]]. Repeat to chain.",
-            show_default=False,
         ),
     ] = None,
     kernel: Annotated[
@@ -74,65 +55,49 @@ def convolve(
             "-k",
             metavar="ROWS",
             help='Rows end with ";": "-1 0 1; -1 0 1; -1 0 1". 1/9 is a number.',
-            show_default=False,
         ),
     ] = None,
     kernel_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--kernel-file", help="Kernel in a .txt, .csv, .json or .npy file.", show_default=False
-        ),
+        Path | None, typer.Option(help="Kernel in a .txt, .csv, .json or .npy file.")
     ] = None,
     op: Annotated[
         Literal["correlate", "convolve"],
         typer.Option(
-            "--op",
-            help="correlate: the sliding product of CNN layers; convolve rotates the kernel first.",
+            help="correlate: the sliding product of CNN layers; convolve rotates the kernel first."
         ),
     ] = "correlate",
-    border: Annotated[
-        str | None,
-        typer.Option("--border", metavar="NAME", help=_BORDER_HELP, show_default=False),
-    ] = None,
-    stride: Annotated[str, typer.Option("--stride", metavar="N|NxM", help="Step.")] = "1",
-    dilation: Annotated[
-        str, typer.Option("--dilation", metavar="N|NxM", help="Distance between taps.")
-    ] = "1",
+    border: Annotated[str | None, typer.Option(metavar="NAME", help=_BORDER_HELP)] = None,
+    stride: Annotated[str, typer.Option(metavar="N|NxM", help="Step.")] = "1",
+    dilation: Annotated[str, typer.Option(metavar="N|NxM", help="Distance between taps.")] = "1",
     scale: Annotated[
         str | None,
         typer.Option(
-            "--scale",
-            metavar="S|sum",
-            help="Divide the response by S. Named filters carry their own.",
-            show_default=False,
+            metavar="S|sum", help="Divide the response by S. Named filters carry their own."
         ),
     ] = None,
-    bias: Annotated[float, typer.Option("--bias", help="Add after the division.")] = 0.0,
-    range: Annotated[RangeName, typer.Option("--range", help=_RANGE_HELP)] = "auto",
-    explain: Explain = None,
+    bias: Annotated[float, typer.Option(help="Add after the division.")] = 0.0,
+    range: Annotated[RangeName, typer.Option(help=_RANGE_HELP)] = "auto",
+    explain: shared.Explain = None,
     signal: Annotated[
         str | None,
         typer.Option(
-            "--signal",
-            metavar="NUMBERS",
-            help='Filter a row of numbers instead of pictures: "1,0,2,3,1,0,1".',
-            show_default=False,
+            metavar="NUMBERS", help='Filter a row of numbers instead of pictures: "1,0,2,3,1,0,1".'
         ),
     ] = None,
-    output: Output = None,
-    show: Show = None,
-    recursive: Recursive = False,
-    from_list: FromList = None,
-    shard: Shard = None,
-    resume: Resume = False,
-    on: On = None,
-    cpus_each: CpusEach = 1.0,
-    gpus_each: GpusEach = 0.0,
-    jobs: Jobs = 0,
-    max_pixels: MaxPixels = MAX_PIXELS,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
+    output: shared.Output = None,
+    show: shared.Show = None,
+    recursive: shared.Recursive = False,
+    from_list: shared.FromList = None,
+    shard: shared.Shard = None,
+    resume: shared.Resume = False,
+    on: shared.On = None,
+    cpus_each: shared.CpusEach = 1.0,
+    gpus_each: shared.GpusEach = 0.0,
+    jobs: shared.Jobs = 0,
+    max_pixels: shared.MaxPixels = MAX_PIXELS,
+    as_json: shared.Json = False,
+    verbose: shared.Verbose = False,
+    quiet: shared.Quiet = False,
 ) -> None:
     """Filter pictures with named, typed or learned kernels.
 
@@ -162,13 +127,18 @@ def convolve(
     )
     settings.check(steps)
     if signal is not None:
-        _print_signal(filter_signal(parse_signal(signal), steps, settings).tolist(), as_json)
+        values = filter_signal(parse_signal(signal), steps, settings).tolist()
+        result(json.dumps({"result": values}) if as_json else str(values))
         return
     inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     if explain is not None:
-        x, y = parse_pixel(explain, len(inputs))
+        from cnncli.filtering.explain import explain_pixel
+        from cnncli.show.explanation import show_explanation  # by Rich, as all of show/
+
+        x, y = shared.parse_pixel(explain, len(inputs))
         picture = read_picture(inputs.names[0], max_pixels=max_pixels)
-        _explain(picture, steps, settings, x, y, as_json=as_json)
+        explanation = explain_pixel(picture, steps, settings, x, y)
+        shared.tell_explanation(explanation, show_explanation, as_json=as_json)
         return
     outputs = OutputPaths(inputs, output, what, [kernel_file] if kernel_file else [])
     change = partial(_sheet if sheet else _filtered, steps=steps, settings=settings)
@@ -242,26 +212,3 @@ def _sheet(
     sheet = Picture(filter_sheet(tiles), mode="RGB", info={"format": "PNG"})
     details = {"filters": [step.name for step in steps], "range": settings.range}
     return Result(sheet, f"{len(steps)} kernels, range {settings.range} each", details)
-
-
-def _print_signal(values: list[float], as_json: bool) -> None:
-    result(json.dumps({"result": values}) if as_json else str(values))
-
-
-def _explain(
-    picture: Picture,
-    steps: tuple[Kernel, ...],
-    settings: Settings,
-    x: int,
-    y: int,
-    *,
-    as_json: bool,
-) -> None:
-    from cnncli.filtering.explain import explain_pixel
-    from cnncli.show.explanation import show_explanation
-
-    explanation = explain_pixel(picture, steps, settings, x, y)
-    if as_json:
-        result(json.dumps(explanation.to_dict()))
-    else:
-        show_explanation(explanation)

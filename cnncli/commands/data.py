@@ -46,9 +46,7 @@ def data(
     move_to: Annotated[
         Path | None,
         typer.Option(
-            "--move-to",
-            metavar="DIR",
-            help="With check: move doubted labels, copies and broken pictures there.",
+            metavar="DIR", help="With check: move doubted labels, copies and broken pictures there."
         ),
     ] = None,
     as_json: Json = False,

@@ -12,12 +12,12 @@ import typer
 from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
-from cnncli.commands._options import Device, Json, MaxPixels, Quiet, Weights
+from cnncli.commands._options import Device, EngineName, Json, MaxPixels, Quiet, Weights
 from cnncli.commands._report import Labelled, write_report
 from cnncli.commands._weights import open_weights, weights_name
 from cnncli.config import Fit, data_folder
 from cnncli.errors import DataError, UsageError
-from cnncli.files import atomic_write
+from cnncli.files import write_whole
 from cnncli.images import Picture, write_picture
 from cnncli.inference.engine import load_engine
 from cnncli.inference.scores import Scores, score, worst_mistakes
@@ -28,7 +28,6 @@ from cnncli.show.evaluation import (
     class_table,
     confusion_table,
     draw_confusion,
-    draw_reliability,
     mistakes_sheet,
 )
 
@@ -44,28 +43,19 @@ def evaluate(
             metavar="NAME|DIR",
             help="A data set's name, or a folder with a sub-folder per class. Default: the test "
             "part of what the weights were trained on.",
-            show_default=False,
         ),
     ] = None,
     weights: Weights = None,
     confusion: Annotated[
-        Path | None, typer.Option("--confusion", metavar="PNG", help="Draw the confusion matrix.")
+        Path | None, typer.Option(metavar="PNG", help="Draw the confusion matrix.")
     ] = None,
     mistakes: Annotated[
-        Path | None,
-        typer.Option("--mistakes", metavar="PNG", help="Draw the surest wrong answers."),
-    ] = None,
-    reliability: Annotated[
-        Path | None,
-        typer.Option("--reliability", metavar="PNG", help="Draw accuracy against confidence."),
+        Path | None, typer.Option(metavar="PNG", help="Draw the surest wrong answers.")
     ] = None,
     report: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="HTML", help="Write all of it as one page."),
+        Path | None, typer.Option(metavar="HTML", help="Write all of it as one page.")
     ] = None,
-    engine: Annotated[
-        str, typer.Option("--engine", metavar="auto|numpy|torch", help="What runs the network.")
-    ] = "auto",
+    engine: Annotated[EngineName, typer.Option(help="What runs the network.")] = "auto",
     device: Device = "auto",
     max_pixels: MaxPixels = MAX_PIXELS,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the classes as CSV.")] = False,
@@ -91,7 +81,12 @@ def evaluate(
     runner = load_engine(checkpoint, engine, count=len(found.labels), device=device)
     probabilities = runner.probabilities(to_network_input(found.pixels, checkpoint.preprocessing))
     scores = score(probabilities, found.labels, checkpoint.classes)
-    _draw(scores, found, probabilities, checkpoint.classes, confusion, mistakes, reliability)
+    if confusion:
+        title = f"{found.name}: {scores.accuracy:.2%} of {scores.count:,}"
+        write_whole(confusion, draw_confusion(scores.confusion, checkpoint.classes, title))
+        notice(f"wrote {confusion}")
+    if mistakes:
+        _draw_mistakes(mistakes, found, probabilities, checkpoint.classes)
     if report:
         write_report(report, checkpoint, path, found, probabilities)
     if as_json:
@@ -192,32 +187,6 @@ def _print(scores: Scores, name: str) -> None:
     if table := confusion_table(scores.confusion, [entry.label for entry in scores.classes]):
         console.print("\nTrue class (row) and what it was taken for (column)")
         console.print(table)
-
-
-def _draw(
-    scores: Scores,
-    found: Labelled,
-    probabilities: NDArray[np.float32],
-    classes: tuple[str, ...],
-    confusion: Path | None,
-    mistakes: Path | None,
-    reliability: Path | None,
-) -> None:
-    title = f"{found.name}: {scores.accuracy:.2%} of {scores.count:,}"
-    drawn: dict[Path, bytes] = {}
-    if confusion:
-        drawn[confusion] = draw_confusion(scores.confusion, classes, title)
-    if reliability:
-        bins = scores.calibration
-        drawn[reliability] = draw_reliability(
-            bins.counts, bins.confidence, bins.accuracy, f"{title}, ECE {bins.error:.4f}"
-        )
-    for path, data in drawn.items():
-        with atomic_write(path) as file:
-            file.write(data)
-        notice(f"wrote {path}")
-    if mistakes:
-        _draw_mistakes(mistakes, found, probabilities, classes)
 
 
 def _draw_mistakes(

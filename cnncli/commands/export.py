@@ -15,7 +15,7 @@ from cnncli.commands._options import Json, Quiet, Weights
 from cnncli.commands._weights import open_weights, weights_name
 from cnncli.config import data_folder
 from cnncli.errors import CnncliError, DeviceError, UsageError
-from cnncli.files import atomic_write
+from cnncli.files import write_whole
 from cnncli.images import read_picture
 from cnncli.inference.engine import load_engine, temperature_of
 from cnncli.inference.onnx_model import NEEDED, OnnxModel
@@ -64,8 +64,7 @@ def export(
             f"cnncli's by {gap:.2g}, more than {TOLERANCE:g}; export another kind of file "
             f"({' or '.join(SUFFIXES)})"
         )
-    with atomic_write(output) as file:
-        file.write(data)
+    write_whole(output, data)
     if as_json:
         record = {"output": str(output), "bytes": len(data), "largest_gap": gap, "checked": source}
         result(json.dumps(record | {k: facts[k] for k in ("input", "outside")}))

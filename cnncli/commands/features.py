@@ -20,16 +20,12 @@ def features(
     image: Image,
     weights: Weights = None,
     layer: Annotated[
-        str | None,
-        typer.Option(help="Draw one step large: conv1, relu1, pool1, …", show_default=False),
+        str | None, typer.Option(help="Draw one step large: conv1, relu1, pool1, …")
     ] = None,
     kernels: Annotated[
         bool, typer.Option("--kernels", help="Draw the learned kernels above their maps.")
     ] = False,
-    npz: Annotated[
-        Path | None,
-        typer.Option(help="Also write the numbers of every step.", show_default=False),
-    ] = None,
+    npz: Annotated[Path | None, typer.Option(help="Also write the numbers of every step.")] = None,
     output: Output = None,
     show: Show = None,
     max_pixels: MaxPixels = MAX_PIXELS,

@@ -8,7 +8,7 @@ import typer
 from cnncli.batch.inputs import expand_inputs
 from cnncli.commands._options import Images, Quiet, Weights
 from cnncli.commands._weights import open_weights, weights_name
-from cnncli.files import atomic_write
+from cnncli.files import write_whole
 from cnncli.images import read_picture
 from cnncli.page.build import page as build_page
 from cnncli.page.build import stored_page
@@ -44,6 +44,5 @@ def page(
     about = f"{checkpoint.model.name}, {weights_name(path)}"
     live = checkpoint.model.name == "simple"
     text = (build_page if live else stored_page)(checkpoint, about, samples)
-    with atomic_write(output) as file:
-        file.write(text.encode())
+    write_whole(output, text.encode())
     result(f"{output}: {len(text.encode()):,} bytes")

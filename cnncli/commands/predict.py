@@ -25,23 +25,7 @@ from cnncli.batch.sinks import (
     write_seen,
 )
 from cnncli.checkpoint import Checkpoint
-from cnncli.commands._options import (
-    CpusEach,
-    Device,
-    EngineName,
-    FromList,
-    GpusEach,
-    Images,
-    Jobs,
-    Json,
-    MaxPixels,
-    On,
-    Quiet,
-    Recursive,
-    Resume,
-    Shard,
-    Weights,
-)
+from cnncli.commands import _options as shared
 from cnncli.commands._weights import open_network, weights_name
 from cnncli.errors import CnncliError, UsageError
 from cnncli.images import read_picture
@@ -61,50 +45,34 @@ Format = Literal["text", "json", "csv"]
 
 
 def predict(
-    images: Images = None,
-    weights: Weights = None,
+    images: shared.Images = None,
+    weights: shared.Weights = None,
     top: Annotated[int, typer.Option("--top", "-t", min=1, help="Classes to name.")] = 3,
     min_confidence: Annotated[
-        float,
-        typer.Option("--min-confidence", min=0, max=1, help="Say 'unknown' if it is less sure."),
+        float, typer.Option(min=0, max=1, help="Say 'unknown' if it is less sure.")
     ] = 0.0,
     preprocess: Annotated[
         How,
         typer.Option(
-            "--preprocess",
             help="digit: find a digit and normalise it; resize: scale and crop; none: take it "
-            "as it is; auto: as the weights say.",
+            "as it is; auto: as the weights say."
         ),
     ] = "auto",
     save_preprocessed: Annotated[
         Path | None,
-        typer.Option(
-            "--save-preprocessed",
-            metavar="DIR",
-            help="Write what the network was shown there, as PNG.",
-            show_default=False,
-        ),
+        typer.Option(metavar="DIR", help="Write what the network was shown there, as PNG."),
     ] = None,
     digits: Annotated[
-        bool,
-        typer.Option("--digits", help="Read a number: all digits, from left to right."),
+        bool, typer.Option("--digits", help="Read a number: all digits, from left to right.")
     ] = False,
     annotate: Annotated[
-        Path | None,
-        typer.Option(
-            "--annotate",
-            metavar="DIR",
-            help="Write each picture there with its label.",
-            show_default=False,
-        ),
+        Path | None, typer.Option(metavar="DIR", help="Write each picture there with its label.")
     ] = None,
     sort_into: Annotated[
         Path | None,
         typer.Option(
-            "--sort-into",
             metavar="DIR",
             help="Copy each picture into a folder of its class there; never overwrites.",
-            show_default=False,
         ),
     ] = None,
     move: Annotated[
@@ -117,7 +85,6 @@ def predict(
             metavar="N",
             min=1,
             help="Name the N pictures most worth a label: uncertain, and not all the same.",
-            show_default=False,
         ),
     ] = None,
     output: Annotated[
@@ -127,26 +94,24 @@ def predict(
             "-o",
             metavar="FILE",
             help="Append a line a picture to a .jsonl or .csv file instead of showing it.",
-            show_default=False,
         ),
     ] = None,
-    recursive: Recursive = False,
-    from_list: FromList = None,
-    shard: Shard = None,
-    resume: Resume = False,
-    on: On = None,
-    cpus_each: CpusEach = 1.0,
-    gpus_each: GpusEach = 0.0,
+    recursive: shared.Recursive = False,
+    from_list: shared.FromList = None,
+    shard: shared.Shard = None,
+    resume: shared.Resume = False,
+    on: shared.On = None,
+    cpus_each: shared.CpusEach = 1.0,
+    gpus_each: shared.GpusEach = 0.0,
     engine: Annotated[
-        EngineName,
-        typer.Option("--engine", help="numpy starts faster; auto takes it for small jobs."),
+        shared.EngineName, typer.Option(help="numpy starts faster; auto takes it for small jobs.")
     ] = "auto",
-    device: Device = "auto",
+    device: shared.Device = "auto",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table of commas.")] = False,
-    max_pixels: MaxPixels = MAX_PIXELS,
-    as_json: Json = False,
-    jobs: Jobs = 0,
-    quiet: Quiet = False,
+    max_pixels: shared.MaxPixels = MAX_PIXELS,
+    as_json: shared.Json = False,
+    jobs: shared.Jobs = 0,
+    quiet: shared.Quiet = False,
 ) -> None:
     """Say what is in pictures, with the shipped digit reader or with weights of your own.
 
@@ -249,7 +214,7 @@ def _name_picks(
 
 
 def _engine(
-    checkpoint: Checkpoint | OnnxModel, engine: EngineName, device: str, count: int
+    checkpoint: Checkpoint | OnnxModel, engine: shared.EngineName, device: str, count: int
 ) -> Engine | OnnxModel:
     if not isinstance(checkpoint, OnnxModel):
         return load_engine(checkpoint, engine, count=count, device=device)

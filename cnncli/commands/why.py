@@ -111,8 +111,7 @@ def why(
     image: Image,
     weights: Weights = None,
     label: Annotated[
-        str | None,
-        typer.Option(help="Ask about this class instead of the answer.", show_default=False),
+        str | None, typer.Option(help="Ask about this class instead of the answer.")
     ] = None,
     method: Annotated[
         str,
@@ -126,9 +125,7 @@ def why(
     patch: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            help="Edge of the covered square. Default: a quarter of the network's input.",
-            show_default=False,
+            min=1, help="Edge of the covered square. Default: a quarter of the network's input."
         ),
     ] = None,
     output: Output = None,

@@ -1,6 +1,6 @@
 """The arithmetic that made one output pixel."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,10 +115,6 @@ class Explanation:
     depth: str
     channels: list[ChannelSum]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
-
 
 def explain_pixel(
     picture: Picture, steps: tuple[Kernel, ...], settings: Settings, x: int, y: int
@@ -138,17 +134,15 @@ def explain_pixel(
         If the place lies outside the result.
     """
     done = apply_filters(picture, steps, settings)
-    height, width = done.picture.pixels.shape[:2]
-    if x >= width or y >= height:
-        raise UsageError(
-            f"--explain {x},{y} lies outside the result of {width}x{height}; "
-            f"give up to {width - 1},{height - 1}"
-        )
+    refuse_outside(done.picture.pixels, x, y)
     source = _input_of_last(picture, steps, settings)
     step = steps[-1].rotated if settings.op == "convolve" else steps[-1]
     spots = _spots(source, step.shape, settings, x, y)
     scale = float(step.divisor(settings.scale))
-    low, high = _bounds(picture, steps, settings, done.range)
+    low, high = None, None
+    if done.range == "minmax":
+        raw = apply_filters(picture, steps, replace(settings, range="raw")).picture.pixels
+        low, high = float(raw.min()), float(raw.max())
     return Explanation(
         x=x,
         y=y,
@@ -170,6 +164,16 @@ def explain_pixel(
             for name, values, pixel in channel_names(source, done.picture.pixels[y, x])
         ],
     )
+
+
+def refuse_outside(pixels: Array, x: int, y: int) -> None:
+    """Raise UsageError if a result has no such column or row."""
+    height, width = pixels.shape[:2]
+    if x >= width or y >= height:
+        raise UsageError(
+            f"--explain {x},{y} lies outside the result of {width}x{height}; "
+            f"give up to {width - 1},{height - 1}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,24 +232,13 @@ def _input_of_last(picture: Picture, steps: tuple[Kernel, ...], settings: Settin
     return replace(earlier, alpha=alpha)
 
 
-def _bounds(
-    picture: Picture, steps: tuple[Kernel, ...], settings: Settings, mode: str
-) -> tuple[float | None, float | None]:
-    if mode != "minmax":
-        return None, None
-    pixels = apply_filters(picture, steps, replace(settings, range="raw")).picture.pixels
-    return float(pixels.min()), float(pixels.max())
-
-
 def channel_names(source: Picture, pixel: Any) -> list[tuple[str, Array, float]]:
     """Return name, values and the pixel's value of each channel."""
     if source.pixels.ndim == 2:
         return [("grey", source.pixels, np.asarray(pixel).item())]
-    names = {3: "RGB", 4: "CMYK"}.get(source.pixels.shape[2], "")
-    return [
-        (names[i : i + 1] or str(i), source.pixels[:, :, i], pixel[i].item())
-        for i in range(source.pixels.shape[2])
-    ]
+    names = {3: "RGB", 4: "CMYK"}.get(len(pixel), "01234")
+    planes = np.moveaxis(source.pixels, -1, 0)
+    return list(zip(names, planes, pixel.tolist(), strict=False))
 
 
 def _channel_sum(

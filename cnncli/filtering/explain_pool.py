@@ -1,13 +1,12 @@
 """The arithmetic of one pooled pixel."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.errors import UsageError
-from cnncli.filtering.explain import channel_names
+from cnncli.filtering.explain import channel_names, refuse_outside
 from cnncli.filtering.pooling import PoolSettings, pool_picture
 from cnncli.images import Picture
 from cnncli.ops.pool import Span
@@ -62,10 +61,6 @@ class PoolExplanation:
     depth: str
     channels: list[PooledChannel]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
-
 
 def explain_pooled(picture: Picture, settings: PoolSettings, x: int, y: int) -> PoolExplanation:
     """Return the window of one pooled pixel, and what its mode makes of it.
@@ -76,24 +71,20 @@ def explain_pooled(picture: Picture, settings: PoolSettings, x: int, y: int) -> 
         If the place lies outside the result.
     """
     done = pool_picture(picture, settings).pixels
-    height, width = done.shape[:2]
-    if x >= width or y >= height:
-        raise UsageError(
-            f"--explain {x},{y} lies outside the result of {width}x{height}; "
-            f"give up to {width - 1},{height - 1}"
-        )
+    refuse_outside(done, x, y)
     rows, columns = (_window(picture, settings, axis, place) for axis, place in enumerate((y, x)))
     alpha = None
     if picture.alpha is not None:
-        white = np.iinfo(picture.alpha.dtype).max
-        alpha = picture.alpha[rows, columns] / white
-    low, high = _bounds(picture, settings)
+        alpha = picture.alpha[rows, columns] / np.iinfo(picture.alpha.dtype).max
+    low, high = None, None
+    if settings.range == "minmax":
+        raw = pool_picture(picture, replace(settings, range="raw")).pixels
+        low, high = float(raw.min()), float(raw.max())
     channels = []
     for name, values, pixel in channel_names(picture, done[y, x]):
-        window = values[rows, columns]
-        channels.append(
-            PooledChannel(name, window.tolist(), _pooled(window, alpha, settings.mode), pixel)
-        )
+        seen = values[rows, columns]
+        value = _pooled(seen, alpha, settings.mode)
+        channels.append(PooledChannel(name, seen.tolist(), value, pixel))
     return PoolExplanation(
         x=x,
         y=y,
@@ -111,13 +102,11 @@ def explain_pooled(picture: Picture, settings: PoolSettings, x: int, y: int) -> 
 
 
 def _window(picture: Picture, settings: PoolSettings, axis: int, place: int) -> slice:
-    options = settings.windows(picture)
-    size = options["size"]
-    stride = options.get("stride") or size
-    padding = options.get("padding", (0, 0))
-    length, edge = picture.pixels.shape[axis], options.get("edge", "partial")
-    span = Span.of(length, size[axis], stride[axis], padding[axis], edge, "axis")
-    starts, stops = span.bounds()
+    length = picture.pixels.shape[axis]
+    size = length if settings.whole else settings.size[axis]
+    stride = size if settings.whole or not settings.stride else settings.stride[axis]
+    edge = "partial" if settings.whole else settings.edge
+    starts, stops = Span.of(length, size, stride, settings.padding[axis], edge, "axis").bounds()
     return slice(int(starts[place]), int(stops[place]))
 
 
@@ -127,21 +116,10 @@ def _pooled(window: Array, alpha: Array | None, mode: str) -> float:
     seen = window[weights > 0]
     if not seen.size:
         return 0.0
-    values = window.astype(np.float64)
-    if mode == "max":
-        return float(seen.max())
-    if mode == "min":
-        return float(seen.min())
-    if mode == "median":
-        return float(np.median(seen))
-    if mode == "l2":
-        return float(np.sqrt((values**2 * weights).sum()))
-    total = (values * weights).sum()
-    return float(total / weights.sum() if mode == "avg" else total)
-
-
-def _bounds(picture: Picture, settings: PoolSettings) -> tuple[float | None, float | None]:
-    if settings.range != "minmax":
-        return None, None
-    pixels = pool_picture(picture, replace(settings, range="raw")).pixels
-    return float(pixels.min()), float(pixels.max())
+    pick: Any = {"max": np.max, "min": np.min, "median": np.median}.get(mode)
+    if pick:
+        return float(pick(seen))
+    total = (window.astype(np.float64) ** (2 if mode == "l2" else 1) * weights).sum()
+    if mode == "avg":
+        total /= weights.sum()
+    return float(np.sqrt(total) if mode == "l2" else total)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cnncli.config import Preprocessing
-from cnncli.files import atomic_write
+from cnncli.files import atomic_write, write_whole
 from cnncli.nn import folders
 from cnncli.nn.folders import Listing
 from cnncli.nn.splits import Split
@@ -83,5 +83,4 @@ def _store(
         "labels": split.labels.tolist(),
         "broken": [[str(path), reason] for path, reason in broken],
     }
-    with atomic_write(record) as file:
-        file.write(json.dumps(known).encode())
+    write_whole(record, json.dumps(known).encode())

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cnncli.checkpoint import Checkpoint
 from cnncli.config import TrainConfig
-from cnncli.files import atomic_write
+from cnncli.files import write_whole
 from cnncli.nn.evaluation import Metrics
 from cnncli.nn.head import HeadRun
 from cnncli.nn.layer_table import layer_table
@@ -140,5 +140,4 @@ def write_history(path: Path, reports: Sequence[EpochReport]) -> None:
     writer = csv.DictWriter(text, EpochReport.__dataclass_fields__)
     writer.writeheader()
     writer.writerows(report.to_dict() for report in reports)
-    with atomic_write(path) as file:
-        file.write(text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cnncli.config import ModelConfig, TrainConfig
 from cnncli.errors import CheckpointError
-from cnncli.files import atomic_write
+from cnncli.files import write_whole
 from cnncli.nn.training import EpochReport, TrainingRun
 
 FORMAT_VERSION = 2
@@ -55,8 +55,7 @@ def write_state(path: Path, run: TrainingRun, request: Mapping[str, Any]) -> Non
     # A copy in plain order: safetensors knows neither channels-last nor shared memory.
     plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     data = save(plain, metadata={"cnncli-resume": json.dumps(record)})
-    with atomic_write(path) as file:
-        file.write(data)
+    write_whole(path, data)
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

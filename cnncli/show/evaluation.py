@@ -1,4 +1,4 @@
-"""An evaluation for the eye: tables for a terminal, and three pictures."""
+"""An evaluation for the eye: tables for a terminal, and two pictures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,8 +9,9 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from cnncli.images.text import text_mask
 from cnncli.show.curves import png_of
+from cnncli.show.scale import fit
+from cnncli.show.sheet import below, framed, grid, words
 from cnncli.show.text import GOOD, printable
 
 TILE = 84  # pixels of a mistake's side on the contact sheet
@@ -75,29 +76,6 @@ def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str], title: st
     return png_of(figure)
 
 
-def draw_reliability(
-    counts: NDArray[np.int64],
-    confidence: NDArray[np.float64],
-    accuracy: NDArray[np.float64],
-    title: str,
-) -> bytes:
-    """Return a reliability diagram as PNG: how often right, by how sure."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 6), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    filled = counts > 0
-    upper.plot([0, 1], [0, 1], color="#8a8f98", linestyle="--", label="as sure as right")
-    upper.plot(confidence[filled], accuracy[filled], "o-", color="#1f6feb", label="measured")
-    upper.set(ylabel="right answers", title=title, ylim=(0, 1.02))
-    upper.legend()
-    upper.grid(alpha=0.3)
-    edges = np.arange(len(counts)) / len(counts)
-    lower.bar(edges, counts, width=1 / len(counts), align="edge", color="#1f6feb")
-    lower.set(xlabel="confidence", ylabel="pictures", yscale="symlog", xlim=(0, 1))
-    return png_of(figure)
-
-
 def mistakes_sheet(
     pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], columns: int = 8
 ) -> NDArray[np.uint8]:
@@ -117,33 +95,9 @@ def mistakes_sheet(
     NDArray
         uint8 ``(h, w, 3)``.
     """
-    gap, line = 10, 18
-    columns = max(min(columns, len(pictures)), 1)
-    rows = -(-len(pictures) // columns)
-    sheet = np.full(
-        (rows * (TILE + line + gap) + gap, columns * (TILE + gap) + gap, 3), 250, np.uint8
-    )
-    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        row, column = divmod(index, columns)
-        top, left = gap + row * (TILE + line + gap), gap + column * (TILE + gap)
-        tile = _tile(picture)
-        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-        _write(sheet, caption, top + TILE + 2, left)
-    return sheet
-
-
-def _tile(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture at whole multiples (or parts) of its size that fit a tile."""
-    zoom = TILE / max(picture.shape[:2])
-    rows, columns = (
-        (np.arange(int(size * zoom)) / zoom).astype(int).clip(0, size - 1)
-        for size in picture.shape[:2]
-    )
-    scaled = picture[rows][:, columns]
-    return np.broadcast_to(scaled, (*scaled.shape[:2], 3))
-
-
-def _write(sheet: NDArray[np.uint8], text: str, top: int, left: int) -> None:
-    ink = text_mask(printable(text, 20), 12)[:, :TILE]
-    area = sheet[top : top + ink.shape[0], left : left + ink.shape[1]]
-    area -= (area * (ink[: len(area), :, None] / 255.0) * 0.9).astype(np.uint8)
+    tiles = []
+    for picture, caption in zip(pictures, captions, strict=True):
+        small = fit(np.broadcast_to(picture, (*picture.shape[:2], 3)), TILE, TILE)
+        tiles.append(below([small, words(printable(caption, 20), 12)[:, :TILE]], 2))
+    level = [framed(tile, 0, TILE - tile.shape[1], 0, 0) for tile in tiles]
+    return framed(grid(level, columns, 10), 10, 10, 10, 10)

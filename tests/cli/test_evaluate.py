@@ -60,13 +60,13 @@ def test_a_folder_of_idx_files_may_hold_folders_too(cli: CliRunner, tmp_path: Pa
 
 
 def test_tables_and_pictures(cli: CliRunner, labelled: Path, tmp_path: Path) -> None:
-    pictures = ["--confusion", "c.png", "--mistakes", "m.png", "--reliability", "r.png"]
+    pictures = ["--confusion", "c.png", "--mistakes", "m.png"]
     done = cli("evaluate", "--data", labelled, *pictures)
     assert done.returncode == 0, done.stderr
     assert "accuracy 92.31%" in done.stdout
     assert "1 of 13 wrong" in done.stdout
     assert "precision" in done.stdout
-    for name in ("c.png", "m.png", "r.png"):
+    for name in ("c.png", "m.png"):
         with Image.open(tmp_path / name) as picture:
             assert min(picture.size) > 90
             assert np.asarray(picture.convert("L")).std() > 5
