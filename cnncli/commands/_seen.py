@@ -87,9 +87,9 @@ class Seen:
         black = np.zeros((1, 1, 1, prepared.channels), np.uint8)
         return to_network_input(black, prepared)[0, :, 0, 0]
 
-    def answer(self, probabilities: NDArray[np.float32]) -> Answer:
-        """Return the most probable class and its probability."""
-        index = int(probabilities.argmax())
+    def answer(self, probabilities: NDArray[np.float32], index: int | None = None) -> Answer:
+        """Return a class and its probability, by default the most probable one."""
+        index = int(probabilities.argmax()) if index is None else index
         return Answer(self.checkpoint.classes[index], index, float(probabilities[index]))
 
     def refuse(self, target: Path) -> None:

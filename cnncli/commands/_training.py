@@ -1,11 +1,12 @@
 """The steps of ``cnncli train``: open, show, train, save, measure. Imported when it begins."""
 
-import contextlib
 import json
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -404,15 +405,16 @@ class _Keeper:
 
 def _train(run: TrainingRun, job: Job, opened: DataChoice, started: float) -> None:
     keeper = _Keeper(run, job, opened)
-    deadline = started + job.max_minutes * 60 if job.max_minutes else None
+    deadline = started + 60 * (job.max_minutes or math.inf)
     with _stop_signals() as signals:
         try:
-            _run_epochs(run, job, keeper, lambda: bool(signals) or _is_past(deadline))
+            _run_epochs(run, job, keeper, lambda: bool(signals) or time.perf_counter() > deadline)
         except StoppedError:
             keeper.state()
             if not run.best:
                 keeper.weights()
-            if signals or not _is_past(deadline):  # else another process was told to stop
+            # Where neither is so, another process was told to stop.
+            if signals or time.perf_counter() <= deadline:
                 _say_interrupted(run, job)
                 raise typer.Exit(128 + (signals[0] if signals else signal.SIGINT)) from None
             notice(f"note: --max-minutes {job.max_minutes:g} is over in epoch {run.epoch + 1}")
@@ -422,10 +424,6 @@ def _train(run: TrainingRun, job: Job, opened: DataChoice, started: float) -> No
     if job.blend and opened.start and run.best:
         run.blend(_weights_for(run, Path(opened.start)), job.blend)
     _finish(run, job, keeper, started)
-
-
-def _is_past(deadline: float | None) -> bool:
-    return deadline is not None and time.perf_counter() > deadline
 
 
 def _say_interrupted(run: TrainingRun, job: Job) -> None:
@@ -441,7 +439,8 @@ def _run_epochs(
     run: TrainingRun, job: Job, keeper: _Keeper, should_stop: Callable[[], bool]
 ) -> None:
     done = [report.to_dict() for report in run.reports]
-    with EpochTable(run.config.epochs, done, quiet=job.quiet) as table, _logs(run, job) as log:
+    logs = _log_writer(job) if job.tensorboard and run.world.is_first else nullcontext()
+    with EpochTable(run.config.epochs, done, quiet=job.quiet) as table, logs as writer:
 
         def on_step(step: int, steps: int) -> None:
             table.step(run.epoch + 1, step, steps)
@@ -452,32 +451,24 @@ def _run_epochs(
             # Only now: what is shown is saved.
             table.add(report.to_dict())
             job.event("epoch", **report.to_dict())
-            log(report.to_dict())
+            if writer:
+                for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"):
+                    part, _, what = name.rpartition("_")
+                    writer.add_scalar(f"{what}/{part}", getattr(report, name), report.epoch)
 
 
-@contextlib.contextmanager
-def _logs(run: TrainingRun, job: Job) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Yield a function that logs an epoch to TensorBoard, or does nothing."""
-    if job.tensorboard is None or not run.world.is_first:
-        yield lambda _report: None
-        return
+def _log_writer(job: Job) -> Any:
+    """Return what writes logs of TensorBoard."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UsageError(
             "--tensorboard needs a package that is missing; pip install 'cnncli[tensorboard]'"
         ) from error
-    with SummaryWriter(str(job.tensorboard)) as writer:
-
-        def log(report: Mapping[str, float]) -> None:
-            for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"):
-                part, _, what = name.rpartition("_")
-                writer.add_scalar(f"{what}/{part}", report[name], report["epoch"])
-
-        yield log
+    return SummaryWriter(str(job.tensorboard))
 
 
-@contextlib.contextmanager
+@contextmanager
 def _stop_signals() -> Iterator[list[int]]:
     """Collect the first Ctrl-C or SIGTERM, which is granted between two steps; a second one quits.
 
@@ -517,7 +508,7 @@ def _tell(test: Metrics, when: str, data: DataSet, job: Job, started: float) -> 
     seconds = time.perf_counter() - started
     weights = None if job.dry_run else str(job.out)
     if job.report:
-        _report(data, job, job.report)
+        _write_report(data, job, job.report)
     job.event(
         "result", test_accuracy=test.accuracy, test_loss=test.loss, weights=weights, seconds=seconds
     )
@@ -533,7 +524,7 @@ def _accuracy(found: Metrics) -> str:
     return f"{found.accuracy:.2%} on {found.count:,} pictures (95 %: {low:.1%} to {high:.1%})"
 
 
-def _report(data: DataSet, job: Job, path: Path) -> None:
+def _write_report(data: DataSet, job: Job, path: Path) -> None:
     """Write the page about the weights that were kept, read back from their file."""
     checkpoint, test = read_checkpoint(job.out), data.load_test()
     pixels, labels = test.images.permute(0, 2, 3, 1).numpy(), test.labels.numpy()

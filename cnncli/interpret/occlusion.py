@@ -29,12 +29,20 @@ class Region:
     width: int
     height: int
 
+    def __str__(self) -> str:
+        """Return where it is: ``columns 8-14, rows 5-11``."""
+        right, low = self.left + self.width - 1, self.top + self.height - 1
+        return f"columns {self.left}-{right}, rows {self.top}-{low}"
+
     def cover(self, image: Array, fill: Array) -> Array:
         """Return a copy of ``(C, H, W)`` with the rectangle filled, one value a channel."""
         covered = image.copy()
-        rows = slice(self.top, self.top + self.height)
-        covered[:, rows, self.left : self.left + self.width] = fill[:, np.newaxis, np.newaxis]
+        covered[:, *self.area()] = fill[:, np.newaxis, np.newaxis]
         return covered
+
+    def area(self) -> tuple[slice, slice]:
+        """Return its rows and columns."""
+        return np.s_[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +100,10 @@ def occlusion(ask: Ask, image: Array, index: int, patch: int, fill: Array) -> Se
     total = np.zeros(image.shape[1:], np.float64)
     count = np.zeros(image.shape[1:], np.int64)
     for region, drop in zip(regions, drops.tolist(), strict=True):
-        area = np.s_[
-            region.top : region.top + region.height, region.left : region.left + region.width
-        ]
-        total[area] += drop
-        count[area] += 1
+        total[region.area()] += drop
+        count[region.area()] += 1
     mean = (total / np.maximum(count, 1)).astype(np.float32)
-    strongest, opposing = (
-        regions[int(drops.argmax())],
-        regions[int(drops.argmin())],
-    )
+    strongest, opposing = (regions[int(place)] for place in (drops.argmax(), drops.argmin()))
     return Sensitivity(confidence, mean, strongest, opposing)
 
 

@@ -279,7 +279,10 @@ def test_photographs_of_any_size_and_class(cli: CliRunner, tmp_path: Path) -> No
     ("arguments", "message"),
     [
         (["--label", "ten"], "--label 'ten' is no class of this network; it knows 0, 1, 2, 3"),
-        (["--method", "shap"], "--method 'shap' is unknown; use occlusion or grad-cam"),
+        (
+            ["--method", "shap"],
+            "Invalid value for '--method': 'shap' is not one of 'occlusion', 'grad-cam'",
+        ),
         (["--patch", "28"], "--patch 28 does not fit a picture of 28x28; use 1 to 27"),
     ],
 )
