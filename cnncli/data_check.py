@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from cnncli.config import PHOTO_EDGE_LIMITS
 from cnncli.errors import DataError
-from cnncli.images.scaling import resize
-from cnncli.images.sizes import picture_size
+from cnncli.images.scaling import picture_size, resize
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.int64]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cnncli.batch.sorting import class_folder, put
+from cnncli.batch.sinks import class_folder, put
 from cnncli.resources import sample_image
 from tests.conftest import CliRunner
 

@@ -200,7 +200,7 @@ def _sheet(
 
     The range ``auto`` stretches each response to its own extremes: learned kernels have no scale.
     """
-    from cnncli.show.filter_sheet import filter_sheet
+    from cnncli.show.sheet import filter_sheet
 
     if settings.range == "auto":
         settings = replace(settings, range="minmax")

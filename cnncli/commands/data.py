@@ -140,7 +140,7 @@ def _print(checked: "Checked") -> None:
 
 def _move(findings: Sequence["Finding"], target: Path) -> dict[Path, Path]:
     """Move the pictures that were found into a folder for each kind; return their new paths."""
-    from cnncli.batch.sorting import class_folder, put
+    from cnncli.batch.sinks import class_folder, put
 
     moved: dict[Path, Path] = {}
     for finding in findings:

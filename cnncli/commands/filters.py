@@ -19,7 +19,7 @@ from cnncli.kernel_files import convolution_layers
 from cnncli.ops import FILTERS, Kernel, get_filter
 from cnncli.resources import sample_image
 from cnncli.show.console import result, stdout_console
-from cnncli.show.filter_sheet import filter_sheet
+from cnncli.show.sheet import filter_sheet
 
 Drawn = list[tuple[str, NDArray[np.uint8]]]
 

@@ -84,8 +84,8 @@ def pool(
     settings.check()
     inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     if explain is not None:
-        from cnncli.filtering.explain_pool import explain_pooled
-        from cnncli.show.pool_explanation import show_pool_explanation
+        from cnncli.filtering.explain import explain_pooled
+        from cnncli.show.explanation import show_pool_explanation
 
         x, y = shared.parse_pixel(explain, len(inputs))
         picture = read_picture(inputs.names[0], max_pixels=max_pixels)

@@ -1,10 +1,14 @@
 """Scaling by Pillow: C that releases Python's lock, antialiased by a triangle filter."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from cnncli.images.heif import is_heif
+from cnncli.images.opening import readable
 
 Box = tuple[float, float, float, float]
 
@@ -49,3 +53,19 @@ def reduce(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     flat = pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     reduced = np.asarray(Image.fromarray(flat).reduce(factor))
     return reduced.reshape(*reduced.shape[:2], *pixels.shape[2:])
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return width and height of a file that :func:`cnncli.images.read_picture` can read.
+
+    Raises
+    ------
+    ImageReadError
+        If it cannot be read any more.
+    """
+    from PIL import Image
+
+    with readable(str(path)), path.open("rb") as file:
+        is_heif(file, str(path))
+        with Image.open(file) as image:
+            return image.size

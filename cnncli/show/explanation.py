@@ -1,13 +1,10 @@
 """The arithmetic of one pixel, set out so that it can be checked by hand."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.text import Text
 
 from cnncli.show.console import stdout_console
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 MOST_TERMS = 30  # of a sum that is written out
 _OUTSIDE = "bold magenta"
@@ -21,34 +18,26 @@ def show_explanation(explanation: Any) -> None:
     explanation
         A :class:`cnncli.filtering.explain.Explanation`.
     """
-    console = stdout_console()
-    _line(console, Text(_headline(explanation), style="bold"))
-    for note in _notes(explanation):
-        _line(console, Text(note, style="dim"))
+    headline = f"{explanation.filter} at column {explanation.x}, row {explanation.y} of the result "
+    lines = [Text(f"{headline}({explanation.op}, border {explanation.border})", style="bold")]
+    lines += [Text(note, style="dim") for note in _notes(explanation)]
     for channel in explanation.channels:
-        _line(console, Text())
-        title = "" if channel.name == "grey" else f"channel {channel.name}"
-        for number, each in enumerate(channel.sums):
-            which = f"kernel {number + 1} of {len(channel.sums)}" if len(channel.sums) > 1 else ""
-            heading = ", ".join(part for part in (title, which) if part)
-            if heading:
-                _line(console, Text(heading, style="bold"))
-            for line in _layout(each, explanation.outside, console.width):
-                _line(console, line)
-            _line(console, Text(_sum_line(each)))
-        for text in _steps_to_pixel(explanation, channel):
-            _line(console, Text(text))
+        lines.append(Text())
+        title = [] if channel.name == "grey" else [f"channel {channel.name}"]
+        for number, each in enumerate(channel.sums, 1):
+            which = [f"kernel {number} of {len(channel.sums)}"] if len(channel.sums) > 1 else []
+            if title or which:
+                lines.append(Text(", ".join(title + which), style="bold"))
+            lines += _layout(each, explanation.outside, stdout_console().width)
+            lines.append(Text(_sum_line(each)))
+        lines += [Text(text) for text in _steps_to_value(explanation, channel)]
+        lines.append(_last_line(explanation, channel))
+    _print(lines)
 
 
-def _line(console: "Console", text: Text) -> None:
-    console.print(text, soft_wrap=True)
-
-
-def _headline(explanation: Any) -> str:
-    return (
-        f"{explanation.filter} at column {explanation.x}, row {explanation.y} of the result "
-        f"({explanation.op}, border {explanation.border})"
-    )
+def _print(lines: list[Text]) -> None:
+    for line in lines:
+        stdout_console().print(line, soft_wrap=True)
 
 
 def _notes(explanation: Any) -> list[str]:
@@ -64,40 +53,29 @@ def _notes(explanation: Any) -> list[str]:
     return notes
 
 
-def number(value: float) -> str:
+def _number(value: float) -> str:
     """Return a number in at most six digits."""
     return f"{value:.6g}"
 
 
-def signed(text: str) -> str:
+def _signed(text: str) -> str:
     """Put a negative number in brackets, for what stands before or after it."""
     return f"({text})" if text.startswith("-") else text
 
 
-def _cells(matrix: list[list[float]]) -> list[list[str]]:
-    cells = [[number(value) for value in row] for row in matrix]
-    width = max(len(cell) for row in cells for cell in row)
-    return [[cell.rjust(width) for cell in row] for row in cells]
-
-
 def _block(matrix: list[list[float]], title: str, outside: list[list[bool]] | None) -> list[Text]:
     """Return a titled matrix as lines of equal width."""
-    lines = []
-    for y, row in enumerate(_cells(matrix)):
+    lines, room = [], max(len(_number(value)) for row in matrix for value in row)
+    for y, row in enumerate(matrix):
         line = Text()
-        for x, cell in enumerate(row):
-            marked = outside is not None and outside[y][x]
+        for x, value in enumerate(row):
+            marked, cell = outside is not None and outside[y][x], _number(value).rjust(room)
             line.append(f"[{cell}]" if marked else f" {cell} ", _OUTSIDE if marked else "")
         lines.append(line)
     width = max(lines[0].cell_len, len(title) + 2)
     for line in lines:
         line.pad_right(width - line.cell_len)
     return [Text(f" {title}".ljust(width), style="dim"), *lines]
-
-
-def matrix_lines(matrix: list[list[float]]) -> list[Text]:
-    """Return a matrix as lines of equal width."""
-    return _block(matrix, "", None)[1:]
 
 
 def _layout(each: Any, outside: list[list[bool]], width: int) -> list[Text]:
@@ -124,45 +102,98 @@ def _layout(each: Any, outside: list[list[bool]], width: int) -> list[Text]:
 
 def _sum_line(each: Any) -> str:
     terms = [value for row in each.products for value in row if value]
-    text = " + ".join(signed(number(value)) for value in terms[:MOST_TERMS])
+    text = " + ".join(_signed(_number(value)) for value in terms[:MOST_TERMS])
     if len(terms) > MOST_TERMS:
         text += f" + … ({len(terms)} terms)"
     equals = f"{text} = " if len(terms) > 1 else ""
-    scaled = f"; / {each.scale} = {number(each.sum / each.scale)}" if each.scale != 1 else ""
-    return f" sum = {equals}{number(each.sum)}{scaled}"
+    scaled = f"; / {each.scale} = {_number(each.sum / each.scale)}" if each.scale != 1 else ""
+    return f" sum = {equals}{_number(each.sum)}{scaled}"
 
 
-def _steps_to_pixel(explanation: Any, channel: Any) -> list[str]:
+def _steps_to_value(explanation: Any, channel: Any) -> list[str]:
     lines = []
-    parts = [number(each.sum / each.scale) for each in channel.sums]
+    parts = [_number(each.sum / each.scale) for each in channel.sums]
     if explanation.combine == "magnitude":
-        squares = " + ".join(f"{signed(part)}^2" for part in parts)
-        lines.append(f" magnitude = sqrt({squares}) = {number(channel.response)}")
+        squares = " + ".join(f"{_signed(part)}^2" for part in parts)
+        lines.append(f" magnitude = sqrt({squares}) = {_number(channel.response)}")
     elif explanation.combine == "max":
-        lines.append(f" largest of {', '.join(parts)} = {number(channel.response)}")
+        lines.append(f" largest of {', '.join(parts)} = {_number(channel.response)}")
     if explanation.scale != 1 or explanation.bias:
-        bias = f" + {number(explanation.bias)}" if explanation.bias else ""
+        bias = f" + {_number(explanation.bias)}" if explanation.bias else ""
         lines.append(
-            f" value = {number(channel.response)} / {number(explanation.scale)}{bias} "
-            f"= {number(channel.value)}"
+            f" value = {_number(channel.response)} / {_number(explanation.scale)}{bias} "
+            f"= {_number(channel.value)}"
         )
-    lines.append(f" {range_text(explanation, channel.value)} -> pixel {number(channel.pixel)}")
     return lines
 
 
-def range_text(explanation: Any, value: float) -> str:
+def _last_line(explanation: Any, channel: Any) -> Text:
+    return Text(f" {_range_text(explanation, channel.value)} -> pixel {_number(channel.pixel)}")
+
+
+def _range_text(explanation: Any, value: float) -> str:
     """Say how a value becomes a pixel."""
-    text, whole = number(value), explanation.depth.startswith(("uint", "int"))
+    text, whole = _number(value), explanation.depth.startswith(("uint", "int"))
     rounded = f", rounded half up, kept within {explanation.depth}" if whole else ""
     match explanation.range:
         case "abs":
-            return f"range abs: |{text}| = {number(abs(value))}{rounded}"
+            return f"range abs: |{text}| = {_number(abs(value))}{rounded}"
         case "offset":
             return f"range offset: {text} + the middle grey of {explanation.depth}{rounded}"
         case "minmax":
-            low, high = number(explanation.low), number(explanation.high)
+            low, high = _number(explanation.low), _number(explanation.high)
             return f"range minmax: ({text} - {low}) / ({high} - {low}), times white{rounded}"
         case "raw":
             return f"range raw: {text} as it is"
         case _:
             return f"range clip: {text}{rounded}"
+
+
+def show_pool_explanation(explanation: Any) -> None:
+    """Print how one pooled pixel came about.
+
+    Parameters
+    ----------
+    explanation
+        A :class:`cnncli.filtering.explain.PoolExplanation`.
+    """
+    lines = [Text(_pool_headline(explanation), style="bold")]
+    if explanation.opacity is not None:
+        lines.append(Text("opacity of the window's pixels:", style="dim"))
+        lines += _block(explanation.opacity, "", None)[1:]
+    for channel in explanation.channels:
+        name = "" if channel.name == "grey" else f"\nchannel {channel.name}"
+        lines += [Text(name, style="bold"), *_block(channel.window, "", None)[1:]]
+        lines += [Text(f" {_formula(explanation, channel)}"), _last_line(explanation, channel)]
+    _print(lines)
+
+
+def _pool_headline(explanation: Any) -> str:
+    rows = len(explanation.channels[0].window)
+    columns = len(explanation.channels[0].window[0])
+    right, bottom = explanation.left + columns - 1, explanation.top + rows - 1
+    return (
+        f"{explanation.mode} of columns {explanation.left} to {right}, rows {explanation.top} to "
+        f"{bottom}: column {explanation.x}, row {explanation.y} of the result"
+    )
+
+
+def _formula(explanation: Any, channel: Any) -> str:
+    mode, equals = explanation.mode, f" = {_number(channel.value)}"
+    values = [value for row in channel.window for value in row]
+    terms = [_signed(_number(value)) for value in values[:MOST_TERMS]]
+    terms += ["…"] if len(values) > MOST_TERMS else []
+    if explanation.opacity is not None:
+        how = "weighted by opacity" if mode in ("avg", "sum") else "of what is visible"
+        return f"{mode} {how}{equals}"
+    if mode in ("max", "min", "median"):
+        return f"{mode} of {', '.join(terms)}{equals}"
+    if mode == "l2":
+        squares = " + ".join(term if term == "…" else f"{term}^2" for term in terms)
+        return f"l2 = sqrt({squares}){equals}"
+    total = " + ".join(terms)
+    return (
+        f"sum = {total}{equals}"
+        if mode == "sum"
+        else (f"avg = ({total}) / {explanation.count}{equals}")
+    )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.images.text import text_mask
+from cnncli.show.scale import fit, rgb
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -14,6 +15,7 @@ Colour = tuple[int, int, int]
 PAPER = 20  # a grey, so that an empty sheet is one quick fill
 INK: Colour = (236, 238, 242)
 FAINT: Colour = (150, 158, 170)
+TILE = 256  # largest width and height of a picture on a sheet of filtered ones
 
 
 @lru_cache(maxsize=512)
@@ -98,3 +100,24 @@ def spread(left: Pixels, right: Pixels, width: int) -> Pixels:
     """Return two pictures at the two ends of a line of that width (wider if they need it)."""
     gap = max(12, width - left.shape[1] - right.shape[1])
     return beside([left, right], gap, middle=True)
+
+
+def filter_sheet(
+    pictures: Sequence[tuple[str, NDArray[np.uint8]]], columns: int = 5
+) -> NDArray[np.uint8]:
+    """Return pictures under their names, in rows.
+
+    Parameters
+    ----------
+    pictures
+        Names and pixels, uint8 ``(H, W)`` or ``(H, W, 3)``; larger ones are scaled down.
+    columns
+        Most pictures in a row.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(H, W, 3)``.
+    """
+    tiles = [below([words(name), fit(rgb(pixels), TILE, TILE)], 2) for name, pixels in pictures]
+    return framed(grid(tiles, min(columns, len(tiles)), 10), 10, 10, 10, 10)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnncli.errors import UsageError
-from cnncli.filtering.explain_pool import explain_pooled
+from cnncli.filtering.explain import explain_pooled
 from cnncli.filtering.pooling import PoolSettings, pool_picture
 from cnncli.images import Picture
 
