@@ -9,7 +9,7 @@ than it has bytes.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "classes": list(checkpoint.classes),
         "preprocessing": checkpoint.preprocessing.to_dict(),
         "card": checkpoint.card,
-        "layers": [layer.to_dict() for layer in checkpoint.layers],
+        "layers": [asdict(layer) for layer in checkpoint.layers],
     }
     tensors = {
         name: np.ascontiguousarray(array, dtype=np.float32)

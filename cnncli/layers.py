@@ -5,7 +5,7 @@ checkpoint, so that a network can be shown, and its tensors checked, without bui
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Self
 
@@ -48,13 +48,9 @@ class Layer:
         """Return the number of learned values; running statistics are stored, not learned."""
         return sum(prod(shape) for name, shape in self.tensors.items() if ".running_" not in name)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row as JSON types."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build the row from :meth:`to_dict`'s form, whoever wrote it.
+        """Build the row from its fields, whoever wrote them.
 
         Raises
         ------
@@ -70,15 +66,7 @@ class Layer:
         sizes = (size for shape in tensors.values() for size in shape)
         if not all(type(number) is int and number >= 0 for number in (*numbers, *sizes)):
             raise ValueError(f"its layer {row.name[:40]!r} has a size that is no whole number")
-        return cls(
-            row.name,
-            row.operation,
-            tuple(row.output),
-            tensors,
-            row.multiply_adds,
-            row.receptive_field,
-            row.part,
-        )
+        return replace(row, output=tuple(row.output), tensors=tensors)
 
 
 def tensor_shapes(layers: "tuple[Layer, ...] | list[Layer]") -> dict[str, Shape]:

@@ -3,7 +3,6 @@
 import csv
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,9 @@ from numpy.typing import NDArray
 from cnncli.checkpoint import Checkpoint
 from cnncli.commands._weights import weights_name
 from cnncli.files import write_whole
-from cnncli.inference.scores import score
+from cnncli.inference.scores import Labelled
 from cnncli.show.console import notice
 from cnncli.show.report import draw_report
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """Pictures as the network takes them, uint8 (N, H, W, C), and their classes (N,)."""
-
-    name: str
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
 
 
 def write_report(
@@ -48,10 +38,7 @@ def write_report(
     from cnncli.nn.state_dict import layers_of
 
     text = draw_report(
-        shown.name,
-        score(probabilities, shown.labels, checkpoint.classes),
-        shown.pixels,
-        shown.labels,
+        shown,
         probabilities,
         checkpoint,
         layers_of(checkpoint),

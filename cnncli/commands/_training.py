@@ -14,13 +14,13 @@ from typing import Any
 import typer
 
 from cnncli.checkpoint import read_checkpoint, write_checkpoint
-from cnncli.commands._report import Labelled, command_line, write_report
+from cnncli.commands._report import command_line, write_report
 from cnncli.config import RECIPES, Fit, ModelConfig, RecipeName, TrainConfig, data_folder, suited_to
 from cnncli.errors import UsageError
 from cnncli.files import write_whole
 from cnncli.inference.calibration import calibrate, calibrated
 from cnncli.inference.engine import load_engine
-from cnncli.inference.scores import wilson_interval
+from cnncli.inference.scores import Labelled, wilson_interval
 from cnncli.nn.datasets import DataSet, open_data, shows_photographs
 from cnncli.nn.device import claim_threads, pick_device
 from cnncli.nn.distributed import World, join_world, leave_world

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import Device, EngineName, Json, MaxPixels, Quiet, Weights
-from cnncli.commands._report import Labelled, write_report
+from cnncli.commands._report import write_report
 from cnncli.commands._weights import open_weights, weights_name
 from cnncli.config import Fit, data_folder
 from cnncli.errors import DataError, UsageError
 from cnncli.files import write_whole
 from cnncli.images import Picture, write_picture
 from cnncli.inference.engine import load_engine
-from cnncli.inference.scores import Scores, score, worst_mistakes
+from cnncli.inference.scores import Labelled, Scores, score, worst_mistakes
 from cnncli.limits import MAX_PIXELS
 from cnncli.preprocess import to_network_input
 from cnncli.show.console import notice, result, stdout_console

@@ -35,7 +35,7 @@ from cnncli.inference.pick import pick
 from cnncli.inference.predict import Guess, Prediction, Predictor, RemoteEngine
 from cnncli.limits import MAX_PIXELS
 from cnncli.preprocess import pixels_needed
-from cnncli.show.console import notice, result, stdout_console
+from cnncli.show.console import notice, result
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
 CSV_HEADER = "path,label,index,confidence,warnings,error"
@@ -276,7 +276,9 @@ class _Report:
         elif self.form == "csv":
             say(_csv_row(prediction))
         elif prediction.error is None:
-            _draw(prediction, self.count)
+            from cnncli.show.predictions import show_prediction  # draws by Rich: 0.1 s of import
+
+            show_prediction(prediction, large=self.count <= MAX_BLOCKS)
         return failure
 
 
@@ -309,16 +311,3 @@ def _csv_row(prediction: Prediction) -> str:
     writer = csv.writer(row, lineterminator="\n")  # a name with a line end is quoted
     writer.writerow([*cells, "; ".join(record["warnings"]), record["error"]])
     return row.getvalue().removesuffix("\n")
-
-
-def _draw(prediction: Prediction, count: int) -> None:
-    from cnncli.show.predictions import show_prediction  # draws by Rich: 0.1 s of import
-
-    show_prediction(
-        stdout_console(),
-        prediction.path,
-        str(prediction.label),
-        [(guess.label, guess.confidence) for guess in prediction.top],
-        prediction.warnings,
-        None if count > MAX_BLOCKS or prediction.prepared is None else prediction.prepared.pixels,
-    )

@@ -145,6 +145,16 @@ def explain_pixel(
     if done.range == "minmax":
         raw = apply_filters(picture, steps, replace(settings, range="raw")).picture.pixels
         low, high = float(raw.min()), float(raw.max())
+    channels = []
+    for name, values, pixel in channel_names(source, done.picture.pixels[y, x]):
+        own = [part.scale if step.partners else 1 for part in step.parts]
+        windows = [spots.window(values, part.weights) for part in step.parts]
+        sums = list(map(_kernel_sum, windows, step.parts, own))
+        response = sums[0].sum
+        if step.partners:
+            response = combine(step, [np.array([each.sum], np.float64) for each in sums]).item()
+        value = response / scale + settings.bias
+        channels.append(ChannelSum(name, sums, response, value, pixel))
     return Explanation(
         x=x,
         y=y,
@@ -161,11 +171,14 @@ def explain_pixel(
         low=low,
         high=high,
         depth=done.picture.pixels.dtype.name,
-        channels=[
-            _channel_sum(name, values, spots, step, scale, settings.bias, pixel)
-            for name, values, pixel in channel_names(source, done.picture.pixels[y, x])
-        ],
+        channels=channels,
     )
+
+
+def _kernel_sum(window: Array, part: Kernel, scale: int) -> KernelSum:
+    products = window * part.weights
+    total = products.sum().item()
+    return KernelSum(window.tolist(), part.weights.tolist(), scale, products.tolist(), total)
 
 
 def refuse_outside(pixels: Array, x: int, y: int) -> None:
@@ -241,29 +254,6 @@ def channel_names(source: Picture, pixel: Any) -> list[tuple[str, Array, float]]
     names = {3: "RGB", 4: "CMYK"}.get(len(pixel), "01234")
     planes = np.moveaxis(source.pixels, -1, 0)
     return list(zip(names, planes, pixel.tolist(), strict=False))
-
-
-def _channel_sum(
-    name: str,
-    values: Array,
-    spots: _Spots,
-    step: Kernel,
-    scale: float,
-    bias: float,
-    pixel: float,
-) -> ChannelSum:
-    sums = []
-    for part in step.parts:
-        window = spots.window(values, part.weights)
-        products = window * part.weights
-        total, own = products.sum().item(), part.scale if step.partners else 1
-        sums.append(
-            KernelSum(window.tolist(), part.weights.tolist(), own, products.tolist(), total)
-        )
-    response = sums[0].sum
-    if step.partners:
-        response = combine(step, [np.array([each.sum], np.float64) for each in sums]).item()
-    return ChannelSum(name, sums, response, response / scale + bias, pixel)
 
 
 @dataclass(frozen=True, slots=True)

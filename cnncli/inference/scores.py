@@ -15,6 +15,15 @@ NORMAL_95 = 1.959963984540054  # the normal distribution's quantile of 97.5 %
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """Pictures as the network takes them, uint8 (N, H, W, C), and their classes (N,)."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
 class ClassScore:
     """Precision, recall and their harmonic mean for one class; NaN where nothing is divided."""
 

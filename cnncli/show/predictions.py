@@ -1,19 +1,20 @@
 """A prediction for the eye: what the network saw, the likeliest classes as bars, warnings."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cnncli.inference.predict import Prediction
+from cnncli.show.console import stdout_console
 from cnncli.show.picture import TerminalPicture
 from cnncli.show.text import DOUBTFUL, GOOD, PLAIN, percent, printable
 
 BAR = 24  # characters of a bar that stands for 100 %
 SEEN_COLUMNS = 28  # characters for the picture: a 28x28 digit at full size
 MOST_COLUMNS = 84
+LABEL_COLUMNS = 8  # of a line
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -32,63 +33,31 @@ def bar(part: float, width: int = BAR, *, ascii_only: bool = False) -> str:
     return "█" * (eighths // 8) + last
 
 
-def show_prediction(
-    console: Console,
-    path: str,
-    label: str,
-    top: Sequence[tuple[str, float]],
-    warnings: Sequence[str],
-    seen: NDArray[np.uint8] | None,
-) -> None:
-    """Draw one prediction with what the network was shown, or print a line where that is None."""
-    if seen is None:
-        line = prediction_line(path, label, top[0][1], warnings, 8)
-        console.print(line, soft_wrap=True)
-        return
-    ascii_only = console.options.ascii_only
-    console.print(prediction_block(path, seen, label, top, warnings, ascii_only=ascii_only))
-    console.print()
+def show_prediction(prediction: Prediction, *, large: bool) -> None:
+    """Draw one prediction with what the network was shown, or print a line, for long lists."""
+    console, prepared = stdout_console(), prediction.prepared
+    if large and prepared is not None:
+        console.print(_block(prediction, prepared.pixels, ascii_only=console.options.ascii_only))
+        console.print()
+    else:
+        console.print(_line(prediction), soft_wrap=True)
 
 
-def prediction_block(
-    path: str,
-    seen: NDArray[np.uint8],
-    label: str,
-    top: Sequence[tuple[str, float]],
-    warnings: Sequence[str],
-    *,
-    ascii_only: bool = False,
-) -> RenderableType:
-    """Return one prediction as a block of text beside a small picture.
-
-    Parameters
-    ----------
-    path
-        Name of the picture.
-    seen
-        What the network was shown, uint8 ``(H, W, 1 or 3)``.
-    label
-        The answer.
-    top
-        Class names with their probabilities, best first.
-    warnings
-        What is doubtful about the picture.
-    ascii_only
-        Draw bars with ``#``.
-    """
+def _block(prediction: Prediction, seen: NDArray[np.uint8], *, ascii_only: bool) -> RenderableType:
+    """Return a block of text beside what the network was shown, ``(H, W, 1 or 3)``."""
+    label = str(prediction.label)
     bars = Table.grid(padding=(0, 1))
-    for name, confidence in top:
-        style = "bold" if name == label else ""
-        drawn = bar(confidence, ascii_only=ascii_only)
-        bars.add_row(
-            Text(printable(name), style), Text(drawn, PLAIN), Text(percent(confidence), style)
-        )
+    for guess in prediction.top:
+        style = "bold" if guess.label == label else ""
+        drawn = bar(guess.confidence, ascii_only=ascii_only)
+        texts = (printable(guess.label), style), (drawn, PLAIN), (percent(guess.confidence), style)
+        bars.add_row(*(Text(*each) for each in texts))
     lines: list[RenderableType] = [
-        Text(printable(path, 1000), "dim"),
+        Text(printable(prediction.path, 1000), "dim"),
         Text.assemble("is ", (printable(label), f"bold {GOOD}")),
         Text(),
         bars,
-        *(Text(f"! {printable(warning)}", DOUBTFUL) for warning in warnings),
+        *(Text(f"! {printable(warning)}", DOUBTFUL) for warning in prediction.warnings),
     ]
     block = Table.grid(padding=(0, 2))
     wide = SEEN_COLUMNS * seen.shape[1] // seen.shape[0]  # of a number: its digits side by side
@@ -99,26 +68,12 @@ def prediction_block(
     return block
 
 
-def prediction_line(
-    path: str, label: str, confidence: float, warnings: Sequence[str], width: int
-) -> Text:
-    """Return one prediction as one line, for long lists.
-
-    Parameters
-    ----------
-    path
-        Name of the picture.
-    label, confidence
-        The answer.
-    warnings
-        What is doubtful; only the first words are shown.
-    width
-        Characters for the label.
-    """
-    words = ", ".join(warning.partition(":")[0] for warning in warnings)
+def _line(prediction: Prediction) -> Text:
+    """Return one line; of what is doubtful the first words."""
+    words = ", ".join(warning.partition(":")[0] for warning in prediction.warnings)
     return Text.assemble(
-        (printable(label).rjust(width), "bold"),
-        f"  {percent(confidence):>6}  ",
-        printable(path, 1000),
+        (printable(prediction.label).rjust(LABEL_COLUMNS), "bold"),
+        f"  {percent(prediction.top[0].confidence):>6}  ",
+        printable(prediction.path, 1000),
         (f"  ! {words}" if words else "", DOUBTFUL),
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnncli import __version__
 from cnncli.checkpoint import Checkpoint
 from cnncli.images.data_uri import data_uri
-from cnncli.inference.scores import Scores, wilson_interval, worst_mistakes
+from cnncli.inference.scores import Labelled, Scores, score, wilson_interval, worst_mistakes
 from cnncli.layers import Layer
 from cnncli.show.inline import script_hash
 from cnncli.show.summary import card_lines
@@ -23,10 +23,7 @@ EXAMPLES = 8  # of each class
 
 
 def draw_report(
-    name: str,
-    scores: Scores,
-    pixels: NDArray[np.uint8],
-    labels: NDArray[np.int64],
+    shown: Labelled,
     probabilities: NDArray[np.float32],
     checkpoint: Checkpoint,
     layers: Sequence[Layer],
@@ -38,10 +35,8 @@ def draw_report(
 
     Parameters
     ----------
-    name, scores
-        Of the data set, and what was measured on it.
-    pixels, labels, probabilities
-        uint8 ``(N, H, W, C)``, ``(N,)`` and ``(N, K)``.
+    shown, probabilities
+        The pictures, and ``(N, K)``.
     checkpoint, layers
         The network.
     history
@@ -52,15 +47,17 @@ def draw_report(
     """
     import jinja2  # 60 ms that only a report needs
 
-    folder, names, record = Path(__file__).parent, checkpoint.classes, scores.to_dict()
+    folder, names = Path(__file__).parent, checkpoint.classes
+    scores = score(probabilities, shown.labels, names)
+    record = scores.to_dict()
     script = (folder / "report.js").read_text("utf-8")
     template = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined
     ).get_template("report.html")
     wrong = scores.confusion - np.diag(scores.confusion.diagonal())
     return template.render(
-        title=f"{checkpoint.model.name} on {name}: {scores.accuracy:.2%}",
-        data=name,
+        title=f"{checkpoint.model.name} on {shown.name}: {scores.accuracy:.2%}",
+        data=shown.name,
         scores=record,
         version=__version__,
         weights=weights,
@@ -72,8 +69,8 @@ def draw_report(
         most_cells=MOST_CELLS,
         pairs=_pairs(wrong, scores.confusion.sum(axis=1), names),
         bins=_bins(scores),
-        mistakes=_mistakes(pixels, labels, probabilities, names),
-        examples=_examples(pixels, labels, names),
+        mistakes=_mistakes(shown, probabilities, names),
+        examples=_examples(shown, names),
         layers=layers,
         card=list(card_lines(checkpoint.card)),
         style=(folder / "report.css").read_text("utf-8"),
@@ -126,27 +123,22 @@ def _bins(scores: Scores) -> list[dict[str, float]]:
 
 
 def _mistakes(
-    pixels: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    probabilities: NDArray[np.float32],
-    names: Sequence[str],
+    shown: Labelled, probabilities: NDArray[np.float32], names: Sequence[str]
 ) -> list[dict[str, Any]]:
     return [
         {
-            "picture": data_uri(pixels[i]),
-            "true": names[labels[i]],
+            "picture": data_uri(shown.pixels[i]),
+            "true": names[shown.labels[i]],
             "taken": names[probabilities[i].argmax()],
             "confidence": float(probabilities[i].max()),
         }
-        for i in worst_mistakes(probabilities, labels, MOST_MISTAKES)
+        for i in worst_mistakes(probabilities, shown.labels, MOST_MISTAKES)
     ]
 
 
-def _examples(
-    pixels: NDArray[np.uint8], labels: NDArray[np.int64], names: Sequence[str]
-) -> list[dict[str, Any]]:
+def _examples(shown: Labelled, names: Sequence[str]) -> list[dict[str, Any]]:
     return [
-        {"label": name, "pictures": [data_uri(pixels[i]) for i in of_class[:EXAMPLES]]}
+        {"label": name, "pictures": [data_uri(shown.pixels[i]) for i in of_class[:EXAMPLES]]}
         for k, name in enumerate(names)
-        if len(of_class := np.flatnonzero(labels == k))
+        if len(of_class := np.flatnonzero(shown.labels == k))
     ]
