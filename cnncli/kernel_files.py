@@ -162,8 +162,15 @@ class LearnedKernel:
                 f"{self.file} has no convolution layer {self.layer!r}; "
                 f"it has {', '.join(layers) or 'none'}"
             )
-        outputs = _channel(layers[self.layer], self.output, 0, self)
-        return _channel(outputs, self.input, 1, self)
+        weights = layers[self.layer]
+        for axis, (what, index) in enumerate((("output", self.output), ("input", self.input))):
+            if index is not None and index >= (count := weights.shape[axis]):
+                raise KernelError(
+                    f"{self.layer} of {self.file} has no {what} channel {index}; "
+                    f"it has 0 to {count - 1}"
+                )
+            weights = weights if index is None else weights.take([index], axis)
+        return weights
 
     def kernels(self) -> tuple[Kernel, ...]:
         """Return every kernel that is meant; several are named ``conv1:3``, or ``conv2:3:0``.
@@ -174,23 +181,18 @@ class LearnedKernel:
             As :meth:`read`, and if there are more than :data:`MAX_KERNELS`.
         """
         weights = self.read()
-        if weights.shape[0] * weights.shape[1] > MAX_KERNELS:
+        outputs, inputs = weights.shape[:2]
+        if outputs * inputs > MAX_KERNELS:
             raise KernelError(
-                f"{self.layer} of {self.file} has {weights.shape[0]}x{weights.shape[1]} kernels, "
+                f"{self.layer} of {self.file} has {outputs}x{inputs} kernels, "
                 f"more than a sheet's {MAX_KERNELS}; name an output: {self.file}:{self.layer}:0"
             )
-        if weights.shape[:2] == (1, 1):
+        if outputs == inputs == 1:
             return (Kernel.of(weights[0, 0], self.label),)
-        first_out, first_in = self.output or 0, self.input or 0
-        several = weights.shape[1] > 1 or self.input is not None
-        return tuple(
-            Kernel.of(
-                weights[o, i],
-                f"{self.layer}:{first_out + o}" + (f":{first_in + i}" if several else ""),
-            )
-            for o in range(weights.shape[0])
-            for i in range(weights.shape[1])
-        )
+        names = [f"{self.layer}:{(self.output or 0) + o}" for o in range(outputs)]
+        if inputs > 1 or self.input is not None:
+            names = [f"{name}:{(self.input or 0) + i}" for name in names for i in range(inputs)]
+        return tuple(map(Kernel.of, weights.reshape(-1, *weights.shape[2:]), names))
 
     def kernel(self) -> Kernel:
         """Return the one kernel that is meant.
@@ -224,18 +226,3 @@ def convolution_layers(file: Path) -> dict[str, NDArray[np.float32]]:
     return {
         name.removesuffix(".weight"): tensor for name, tensor in tensors.items() if tensor.ndim == 4
     }
-
-
-def _channel(
-    weights: NDArray[np.float32], index: int | None, axis: int, kernel: LearnedKernel
-) -> NDArray[np.float32]:
-    if index is None:
-        return weights
-    count = weights.shape[axis]
-    if index >= count:
-        what = ("output", "input")[axis]
-        raise KernelError(
-            f"{kernel.layer} of {kernel.file} has no {what} channel {index}; "
-            f"it has 0 to {count - 1}"
-        )
-    return weights.take([index], axis)

@@ -90,7 +90,7 @@ def class_folder(root: Path, label: str) -> Path:
     'out/_7'
     """
     safe = re.sub(r"[^\w .()+-]+", "_", label).strip(" .") or "_"
-    return root / (safe if not set(safe) <= {"."} else "_")
+    return root / safe
 
 
 def put(source: Path, folder: Path, *, move: bool) -> Path:

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -162,13 +162,10 @@ def _draw(checked: "Checked", output: Path, quiet: bool) -> None:
         return
     # A copy stands beside its original.
     tiles = [np.concatenate([checked.pixels[row] for row in f.rows], axis=1) for f in shown]
-    sheet = mistakes_sheet(tiles, [_caption(finding) for finding in shown])
+    captions = [
+        f"{f.facts['label']}: {f.facts['suggested']}?" if f.kind == "label" else f.kind
+        for f in shown
+    ]
+    sheet = mistakes_sheet(tiles, captions)
     write_picture(output, Picture(sheet, mode="RGB"))
     notice(f"wrote {output}", quiet=quiet)
-
-
-def _caption(finding: "Finding") -> str:
-    facts: dict[str, Any] = finding.facts
-    if finding.kind == "label":
-        return f"{facts['label']}: {facts['suggested']}?"
-    return finding.kind

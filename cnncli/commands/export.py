@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -122,15 +123,10 @@ def check_pictures(checkpoint: Checkpoint) -> tuple[list[Pixels], str]:
 
     Pictures of what it was trained on, if they are at hand; else cut from a sample picture.
     """
-    name = checkpoint.card.get("data")
-    found: list[Pixels] = []
-    if isinstance(name, str):
-        try:
-            found = _data_pictures(name, checkpoint)
-        except CnncliError:  # it is there and cannot be read: others will do
-            found = []
-    if found:
-        return found, str(name)
+    name = str(checkpoint.card.get("data"))
+    with suppress(CnncliError):  # it is there and cannot be read: others will do
+        if found := _data_pictures(name, checkpoint):
+            return found, name
     return _cuttings(checkpoint), "cut from a sample picture"
 
 

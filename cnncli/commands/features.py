@@ -54,27 +54,17 @@ def features(
     pixels = feature_sheet(chosen, classes, seen.pictures(), str(answer), kernels=kernels)
     target = seen.write(pixels, output, f"features_{layer}" if layer else "features")
     if npz is not None:
-        _write_numbers(npz, stages)
+        arrays: dict[str, Any] = {stage.name: stage.values for stage in stages}
+        with atomic_write(npz) as file:
+            np.savez_compressed(file, **arrays)
     if as_json:
         _print_record(seen, answer, chosen, target, npz)
     elif target != "-":
-        _print_paths(answer, target, npz)
+        result("\n".join([f"{target}: {answer}", *([str(npz)] if npz else [])]))
     if wants_show(show, quiet or as_json, target):
         # All of it is in the picture; the terminal leaves out what the next step repeats.
         drawn = [stage for stage in chosen if layer or not stage.name.startswith("relu")]
         show_features(stdout_console(), drawn, classes, every_map=bool(layer))
-
-
-def _write_numbers(path: Path, stages: list[Stage]) -> None:
-    arrays: dict[str, Any] = {stage.name: stage.values for stage in stages}
-    with atomic_write(path) as file:
-        np.savez_compressed(file, **arrays)
-
-
-def _print_paths(answer: Answer, target: str, npz: Path | None) -> None:
-    result(f"{target}: {answer}")
-    if npz is not None:
-        result(str(npz))
 
 
 def _print_record(

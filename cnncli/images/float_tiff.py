@@ -4,7 +4,7 @@ Reference: TIFF revision 6.0, sections 2 and 8 (image file directory) and 19 (sa
 """
 
 import struct
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,9 +67,3 @@ def _directory(fields: list[tuple[int, int, list[int]]], at: int) -> bytes:
             packed = struct.pack("<I", offset)
         entries += struct.pack("<HHI", tag, kind, len(numbers)) + packed.ljust(4, b"\0")
     return struct.pack("<H", len(fields)) + entries + struct.pack("<I", 0) + values
-
-
-def as_channels(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[np.float32]:
-    """Return pixels and alpha as one float32 array ``(H, W, C)``."""
-    parts = [pixels] if alpha is None else [pixels, alpha]
-    return np.dstack(parts).astype(np.float32)

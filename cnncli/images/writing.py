@@ -115,8 +115,8 @@ def _encode(file: BinaryIO, picture: Picture, name: str) -> None:
     elif name == "TIFF" and picture.kind not in PILLOW_MODES:
         from cnncli.images import float_tiff
 
-        channels = float_tiff.as_channels(picture.pixels, picture.alpha)
-        float_tiff.write_float_tiff(file, channels, alpha=picture.alpha is not None)
+        values = np.asarray(_joined(picture))
+        float_tiff.write_float_tiff(file, values, alpha=picture.alpha is not None)
     else:
         _to_pillow(picture).save(file, name, **save_options(name, picture))
 

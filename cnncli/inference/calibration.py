@@ -1,6 +1,6 @@
 """Confidence that is as often right as it says, and doubt: both learned from validation data."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def calibrated(
     card = {**checkpoint.card, "temperature": round(fit_temperature(logits, labels), 4)}
     small = hidden.shape[1] * logits.shape[1] <= MOST_MEANS
     if small and (doubt := fit_doubt(hidden, logits, labels)):
-        card["doubt"] = doubt.to_dict()
+        card["doubt"] = asdict(doubt)
     return replace(checkpoint, card=card)
 
 

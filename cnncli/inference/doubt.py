@@ -8,7 +8,7 @@ pictures.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -51,22 +51,13 @@ class Doubt:
         Raises
         ------
         ValueError, KeyError, TypeError
-            If the table is not what :meth:`to_dict` returns.
+            If the table is not what a record has.
         """
-        first, second = (
-            tuple(float(value) for value in values[key]) for key in ("signs_mean", "signs_std")
-        )
-        return cls(
-            tuple(tuple(float(value) for value in row) for row in values["means"]),
-            tuple(float(value) for value in values["variance"]),
-            (first[0], first[1]),
-            (second[0], second[1]),
-            float(values["limit"]),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return asdict(self)
+        means = tuple(tuple(map(float, row)) for row in values["means"])
+        variance = tuple(map(float, values["variance"]))
+        first, second = (tuple(map(float, values[key])) for key in ("signs_mean", "signs_std"))
+        limit = float(values["limit"])
+        return cls(means, variance, (first[0], first[1]), (second[0], second[1]), limit)
 
     def __call__(self, hidden: Array, logits: Array) -> NDArray[np.float64]:
         """Return the doubt about each picture.
@@ -83,14 +74,10 @@ class Doubt:
         NDArray
             ``(N,)`` in [0, 1]: 0.5 at the limit, 0.73 one standard deviation above it.
         """
-        score = self._score(hidden, logits)
+        found = signs(hidden, logits, np.array(self.means), np.array(self.variance))
+        score = ((found - self.signs_mean) / self.signs_std).mean(axis=1)
         doubt: NDArray[np.float64] = 1 / (1 + np.exp(np.clip(self.limit - score, -50, 50)))
         return doubt
-
-    def _score(self, hidden: Array, logits: Array) -> NDArray[np.float64]:
-        found = signs(hidden, logits, np.array(self.means), np.array(self.variance))
-        mean: NDArray[np.float64] = ((found - self.signs_mean) / self.signs_std).mean(axis=1)
-        return mean
 
 
 def signs(

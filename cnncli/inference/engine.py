@@ -141,7 +141,9 @@ def load_engine(
     if engine == "numpy" and not on_cpu:
         raise UsageError(f"--engine numpy works on the CPU and --device is {device}; leave out one")
     if engine == "auto":
-        engine = "numpy" if on_cpu and _is_small(checkpoint, count) else "torch"
+        simple = checkpoint.model.name == "simple"
+        small = simple and count * multiply_adds(checkpoint.model) <= NUMPY_AT_MOST
+        engine = "numpy" if on_cpu and small else "torch"
     temperature, doubt = temperature_of(checkpoint), doubt_of(checkpoint)
     if engine == "numpy":
         return Engine(NumpyEngine(checkpoint), checkpoint.preprocessing, temperature, doubt)
@@ -167,8 +169,3 @@ def doubt_of(checkpoint: Checkpoint) -> Doubt | None:
     weight = checkpoint.tensors.get(f"{last}.weight")
     fits = weight is not None and (len(doubt.means), len(doubt.variance)) == weight.shape
     return doubt if fits and all(len(row) == len(doubt.variance) for row in doubt.means) else None
-
-
-def _is_small(checkpoint: Checkpoint, count: int) -> bool:
-    simple = checkpoint.model.name == "simple"
-    return simple and count * multiply_adds(checkpoint.model) <= NUMPY_AT_MOST

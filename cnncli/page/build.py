@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def page(checkpoint: Checkpoint, about: str, samples: Sequence[tuple[str, Pixels
         | {
             "live": True,
             "layers": _layers(checkpoint),
-            "ood": ood and ood.to_dict(),
+            "ood": ood and asdict(ood),
             "samples": [{"name": name, "pixels": _text(pixels)} for name, pixels in samples],
             "differences": _LIVE,
         }
