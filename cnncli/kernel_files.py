@@ -32,14 +32,13 @@ def read_kernel_file(path: Path) -> Kernel:
 
     Raises
     ------
+    OSError
+        As the operating system reports it.
     KernelError
-        If the file cannot be read or holds no kernel.
+        If the file holds no kernel.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_KERNEL_BYTES + 1)
-    except OSError as error:
-        raise KernelError(f"{path}: {error.strerror or error}; check the path") from None
+    with path.open("rb") as file:
+        data = file.read(MAX_KERNEL_BYTES + 1)
     if len(data) > MAX_KERNEL_BYTES:
         raise KernelError(f"{path} is larger than {MAX_KERNEL_BYTES >> 20} MB; is it a kernel?")
     try:

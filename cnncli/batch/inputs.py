@@ -126,10 +126,7 @@ def expand_inputs(
 
 
 def _listed(source: str) -> list[str]:
-    try:
-        data = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
-    except OSError as error:
-        raise ImageReadError(f"{source}: {error.strerror or error}; check the path") from None
+    data = sys.stdin.buffer.read() if source == STDIN else Path(source).read_bytes()
     text = os.fsdecode(data)
     if "\0" in text:
         return [name for name in text.split("\0") if name]

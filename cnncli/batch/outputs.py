@@ -101,12 +101,7 @@ class OutputPaths:
     def make_folder(self) -> None:
         """Make the output folder, if there is to be one."""
         if self._folder is not None and not is_url(self._folder):
-            try:
-                Path(self._folder).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ImageWriteError(
-                    f"{self._folder}: {error.strerror or error}; name another folder"
-                ) from None
+            Path(self._folder).mkdir(parents=True, exist_ok=True)
 
     def finished(self, names: Iterable[str], settings: str) -> set[str]:
         """Return the inputs whose results are there, whole as all files are.

@@ -201,6 +201,8 @@ class PictureWork:
         del before  # its memory is free while the result is encoded, unless that still asks for it
         target, name = self._outputs.path_for(source, result.picture)
         write_picture(target, result.picture, name, threads=self._threads)
+        height, width = result.picture.pixels.shape[:2]
+        facts = {"width": width, "height": height, "mode": result.picture.kind}
         return PictureRecord(
             source,
             target=target,
@@ -209,7 +211,7 @@ class PictureWork:
             before=size,
             after=describe(result.picture),
             remark=result.remark,
-            details=_details(result),
+            details={**facts, **result.details},
             plans=result.plans,
             drawn=drawn,
         )
@@ -217,11 +219,6 @@ class PictureWork:
     def failed(self, source: str, error: CnncliError) -> PictureRecord:
         """Return the record of a picture that nothing became of."""
         return PictureRecord(source, error)
-
-
-def _details(result: Result) -> dict[str, Any]:
-    height, width = result.picture.pixels.shape[:2]
-    return {"width": width, "height": height, "mode": result.picture.kind, **result.details}
 
 
 def run_pictures(

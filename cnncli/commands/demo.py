@@ -4,19 +4,20 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.rule import Rule
 from rich.text import Text
 
 from cnncli.errors import CnncliError
 from cnncli.images import read_picture, to_uint8_grey
-from cnncli.interpret.shifts import shift_changes
-from cnncli.ops import FILTERS
+from cnncli.ops import FILTERS, correlate2d, max_pool2d
 from cnncli.resources import sample_image
 from cnncli.show.console import notice, stdout_console
 from cnncli.show.text import PLAIN
@@ -101,6 +102,38 @@ def _shift_words(folder: Path) -> str:
         f"Move the picture by one pixel, and its vertical edges change by {one:.0%}; the largest "
         f"of each 2x2 by {two:.0%}, of each 4x4 by {four:.0%}."
     )
+
+
+def shift_changes(image: NDArray[Any], kernel: NDArray[Any], sizes: Sequence[int]) -> list[float]:
+    """Move a picture by one column and say how much its pooled responses change.
+
+    Parameters
+    ----------
+    image
+        ``(H, W)``.
+    kernel
+        ``(kh, kw)``.
+    sizes
+        Edges of the pooling windows; 1 pools nothing.
+
+    Returns
+    -------
+    list of float
+        For each size ``sum |pooled - moved pooled| / sum |pooled|`` of the absolute responses:
+        0 where the move changes nothing.
+
+    Examples
+    --------
+    >>> shift_changes([[0, 0, 0, 9, 0, 0, 0, 0, 0]] * 2, [[1]], [1, 2])
+    [2.0, 0.0]
+    """
+    response = np.abs(correlate2d(image, kernel)).astype(np.float64)
+    still, moved = response[:, 1:], response[:, :-1]
+    changes = []
+    for size in sizes:
+        one, two = (max_pool2d(each, size, edge="drop") for each in (still, moved))
+        changes.append(float(np.abs(one - two).sum() / max(np.abs(one).sum(), 1e-12)))
+    return changes
 
 
 STEPS = (

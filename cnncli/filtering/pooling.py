@@ -14,7 +14,6 @@ from cnncli.images import Picture
 from cnncli.ops import pool2d, to_pixels
 
 Array = NDArray[Any]
-_RANGES = ("clip", "minmax", "raw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,6 @@ class PoolSettings:
         UsageError
             If the range or a size is wrong.
         """
-        if self.range not in _RANGES:
-            raise UsageError(f"range {self.range!r} is not for pooling; use {', '.join(_RANGES)}")
         if any(self.padding) and self.edge != "pad":
             pad = _text(self.padding)
             raise UsageError(f"padding {pad} needs --edge pad; the edge is {self.edge}")

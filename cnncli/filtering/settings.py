@@ -57,8 +57,6 @@ class Settings:
             raise UsageError(f"bias is {self.bias}; give a finite number")
         if abs(self.bias) > _NUMBERS[1]:
             raise UsageError(f"bias is {self.bias}; give a number up to {_NUMBERS[1]:g}")
-        if self.op not in ("correlate", "convolve"):
-            raise UsageError(f"op {self.op!r} is unknown; use correlate or convolve")
         for step in steps:
             _refuse_huge_weights(step)
         _refuse_scale(self.scale, steps[-1])

@@ -57,12 +57,7 @@ def beside(pictures: Sequence[Pixels], gap: int = 6, *, middle: bool = False) ->
 
 def below(pictures: Sequence[Pixels], gap: int = 6) -> Pixels:
     """Return pictures in one column, on a common left edge."""
-    width = max(picture.shape[1] for picture in pictures)
-    cells: list[Pixels] = []
-    for picture in pictures:
-        cells += [blank(gap, width)] if cells else []
-        cells.append(framed(picture, 0, width - picture.shape[1], 0, 0))
-    return np.concatenate(cells, axis=0)
+    return beside([picture.swapaxes(0, 1) for picture in pictures], gap).swapaxes(0, 1)
 
 
 def grid(pictures: Sequence[Pixels], columns: int, gap: int = 6) -> Pixels:

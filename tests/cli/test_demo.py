@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cnncli.commands.demo import STEPS
+from cnncli.commands.demo import STEPS, shift_changes
 from cnncli.images import read_picture, to_uint8_grey
-from cnncli.interpret.shifts import shift_changes
 from cnncli.resources import sample_image
 from tests.conftest import CliRunner
 

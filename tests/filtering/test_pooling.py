@@ -106,7 +106,6 @@ def test_medians_of_visible_pixels_against_a_loop(edge: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "kind", "words"),
     [
-        (PoolSettings(range="abs"), UsageError, "range 'abs' is not for pooling"),
         (PoolSettings(padding=(1, 1)), UsageError, "padding 1 needs --edge pad"),
         (PoolSettings(padding=(2, 2), edge="pad"), UsageError, "exceeds half the window 2"),
     ],
