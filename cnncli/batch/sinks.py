@@ -18,7 +18,7 @@ from cnncli.errors import CnncliError, failure_of
 from cnncli.files import atomic_write
 from cnncli.images import Picture, to_uint8_rgb, write_picture
 from cnncli.inference.predict import Prediction
-from cnncli.show.annotate import annotated
+from cnncli.show.sheet import annotated
 
 Sink = Callable[[Prediction], None]
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.images.text import text_mask
 from cnncli.show.scale import fit, rgb
+from cnncli.show.text import printable
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -15,6 +16,8 @@ Colour = tuple[int, int, int]
 PAPER = 20  # a grey, so that an empty sheet is one quick fill
 INK: Colour = (236, 238, 242)
 FAINT: Colour = (150, 158, 170)
+FRAME: Colour = (31, 111, 235)  # around what was read
+WHITE: Colour = (255, 255, 255)
 TILE = 256  # largest width and height of a picture on a sheet of filtered ones
 
 
@@ -116,3 +119,34 @@ def filter_sheet(
     """
     tiles = [below([words(name), fit(rgb(pixels), TILE, TILE)], 2) for name, pixels in pictures]
     return framed(grid(tiles, min(columns, len(tiles)), 10), 10, 10, 10, 10)
+
+
+def annotated(
+    pixels: NDArray[np.uint8], text: str, boxes: Sequence[tuple[int, int, int, int]]
+) -> NDArray[np.uint8]:
+    """Return a copy of a picture with a line of text under it and frames in it.
+
+    Parameters
+    ----------
+    pixels
+        uint8 ``(H, W, 3)``.
+    text
+        The label.
+    boxes
+        Left, top, right, bottom of each frame.
+
+    Returns
+    -------
+    NDArray
+        uint8, as wide as the picture or the text; the picture itself is not covered.
+    """
+    size = int(np.clip(pixels.shape[0] / 14, 14, 64))
+    picture = pixels.copy()
+    thick = max(round(min(pixels.shape[:2]) / 200), 1)
+    for left, top, right, bottom in boxes:
+        outer = (left - thick, top - thick, right + thick, bottom + thick)
+        outline(picture, outer, thick, FRAME)
+    line = words(printable(text, 80), size, WHITE)
+    above = (2 * size - line.shape[0]) // 2
+    margins = (above, size - size // 2, 2 * size - above - line.shape[0], size // 2)
+    return below([picture, framed(line, *margins)], 0)
