@@ -32,6 +32,9 @@ IMAGE_EDGE_LIMITS = (8, 64)  # pixels: sizes that folders of pictures are brough
 PHOTO_EDGE_LIMITS: dict[Fit, tuple[int, int]] = {"head": (160, 224), "all": (128, 224)}
 
 
+_LATER = {"mirrored"}  # fields that older files lack
+
+
 class _Record:
     """Plain-dictionary form for the frozen dataclasses below."""
 
@@ -52,7 +55,7 @@ class _Record:
             If a field is missing or unknown, or a value is out of its range.
         """
         names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-        unknown, missing = set(values) - names, names - set(values)
+        unknown, missing = set(values) - names, names - set(values) - _LATER
         if unknown or missing:
             raise ValueError(
                 f"{cls.__name__} has unknown fields {sorted(unknown)} "
@@ -82,6 +85,9 @@ class ModelConfig(_Record):
         Input size in pixels.
     num_classes
         Number of outputs.
+    mirrored
+        Whether ``"deep"`` answers with the mean for a picture and its mirror image, both of which
+        it has learned from.
     """
 
     name: str = "simple"
@@ -89,11 +95,14 @@ class ModelConfig(_Record):
     height: int = 28
     width: int = 28
     num_classes: int = 10
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name.isidentifier() and len(self.name) < 100):
             raise ValueError(f"model {str(self.name)[:100]!r} is no name of a network")
         _require_positive_ints(self, "in_channels", "height", "width", "num_classes")
+        if type(self.mirrored) is not bool:
+            raise ValueError(f"mirrored is {self.mirrored!r}; it must be true or false")
 
 
 @dataclass(frozen=True, slots=True)

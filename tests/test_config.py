@@ -12,7 +12,7 @@ from cnncli.config import ModelConfig, Preprocessing, data_folder
     "record",
     [
         ModelConfig(),
-        ModelConfig(in_channels=3, height=32, width=48, num_classes=7),
+        ModelConfig(in_channels=3, height=32, width=48, num_classes=7, mirrored=True),
         Preprocessing(),
         Preprocessing("resize", 32, 32, 3, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)),
     ],
@@ -27,6 +27,7 @@ def test_a_record_survives_json(record: ModelConfig | Preprocessing) -> None:
         (ModelConfig(), {"num_classes": 0}, "num_classes is 0"),
         (ModelConfig(), {"height": 28.0}, "height is 28.0"),
         (ModelConfig(), {"width": True}, "width is True"),
+        (ModelConfig(), {"mirrored": 1}, "mirrored is 1"),
         (ModelConfig(), {"name": "no network"}, "model 'no network' is no name of a network"),
         (ModelConfig(), {"depth": 3}, r"unknown fields \['depth'\]"),
         (Preprocessing(), {"kind": "magic"}, "preprocessing 'magic' is unknown"),
@@ -46,6 +47,12 @@ def test_a_missing_field_is_named() -> None:
     del values["height"]
     with pytest.raises(ValueError, match=r"lacks the fields \['height'\]"):
         ModelConfig.from_dict(values)
+
+
+def test_files_from_before_networks_could_mirror_are_read() -> None:
+    values = ModelConfig("deep").to_dict()
+    del values["mirrored"]
+    assert ModelConfig.from_dict(values) == ModelConfig("deep", mirrored=False)
 
 
 def test_the_data_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,7 +15,16 @@ import typer
 
 from cnncli.checkpoint import read_checkpoint, write_checkpoint
 from cnncli.commands._report import command_line, write_report
-from cnncli.config import RECIPES, Fit, ModelConfig, RecipeName, TrainConfig, data_folder, suited_to
+from cnncli.config import (
+    AUGMENTATIONS,
+    RECIPES,
+    Fit,
+    ModelConfig,
+    RecipeName,
+    TrainConfig,
+    data_folder,
+    suited_to,
+)
 from cnncli.errors import UsageError
 from cnncli.files import write_whole
 from cnncli.inference.calibration import calibrate, calibrated
@@ -209,7 +218,7 @@ def _train_head(request: Request, job: Job, started: float) -> None:
     count = f"{len(data.train):,} pictures of {len(data.classes)} classes"
     notice(f"{count} to train on; only the head of {request.model} is trained", quiet=job.quiet)
     run = HeadRun(
-        _model_config(request.model, data),
+        _model_config(request.model, data, config),
         data,
         pick_device(job.device),
         balance=config.balance,
@@ -292,7 +301,7 @@ def _run(
         data = with_drawn(data, config.seed)
     device = pick_device(job.device, world.local_rank)
     workers = claim_threads(device, name, config.batch_size, world.size)
-    return TrainingRun(_model_config(name, data), data, config, device, world, workers)
+    return TrainingRun(_model_config(name, data, config), data, config, device, world, workers)
 
 
 def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: DataChoice) -> None:
@@ -319,9 +328,11 @@ def _is_folder(name: str | None, path: str) -> bool:
     return name is not None and str(Path(name).expanduser().resolve()) == path
 
 
-def _model_config(name: str, data: DataSet) -> ModelConfig:
+def _model_config(name: str, data: DataSet, config: TrainConfig) -> ModelConfig:
     seen = data.preprocessing
-    return ModelConfig(name, seen.channels, seen.height, seen.width, len(data.classes))
+    mirrored = name == "deep" and config.augment and AUGMENTATIONS[data.style].flip
+    classes = len(data.classes)
+    return ModelConfig(name, seen.channels, seen.height, seen.width, classes, mirrored)
 
 
 def _open(opened: DataChoice, model: str, world: World) -> DataSet:

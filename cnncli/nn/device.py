@@ -1,5 +1,8 @@
 """Where to compute, and with which numbers."""
 
+import ctypes
+import sys
+
 import torch
 from torch import nn
 
@@ -12,6 +15,9 @@ from cnncli.nn.networks import entry_of
 # and so many do as well as a larger batch: such "ghost batches" are said to generalise even better
 # (Hoffer, Hubara, Soudry 2017).
 LEAST_PART = 64
+# Of glibc's mallopt: how much freed memory to keep, from which size a block is the system's own,
+# and how many pools threads have. They go as far as they can.
+_KEEP = {-1: 2**31 - 1, -3: 2**30, -8: 1}
 
 
 def pick_device(name: str, local_rank: int = 0) -> torch.device:
@@ -81,6 +87,18 @@ def use_bf16(precision: PrecisionName, device: torch.device, network: nn.Module)
     return precision == "bf16" or (precision == "auto" and suits)
 
 
+def keep_memory() -> None:
+    """Let what one operation frees serve the next, where the C library is glibc.
+
+    It would hand large blocks back to the system and get them as cleared pages again. DeepCNN
+    learns 11 % faster without (853 and 950 images/s on two Zen 5 cores, medians of 6 steps, 3 runs
+    each); SimpleCNN's small blocks have nothing to gain, and lose 18 % where threads share a pool.
+    """
+    if sys.platform == "linux" and (change := getattr(ctypes.CDLL(None), "mallopt", None)):
+        for what, value in _KEEP.items():
+            change(what, value)
+
+
 def claim_threads(device: torch.device, model: str, batch: int, processes: int) -> int:
     """Return how many threads shall share out each batch, and tell torch how many each may have.
 
@@ -97,6 +115,8 @@ def claim_threads(device: torch.device, model: str, batch: int, processes: int) 
         That train together; each has its own part of every batch already.
     """
     entry = entry_of(model)
+    if device.type == "cpu" and not entry.tiny:
+        keep_memory()
     if device.type != "cpu" or not entry.replicas or processes > 1:
         return 1
     threads = torch.get_num_threads()

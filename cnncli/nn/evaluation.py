@@ -58,6 +58,8 @@ def logits_of(
     preprocessing: Preprocessing,
     device: torch.device,
     workers: int = 1,
+    *,
+    bf16: bool = False,
 ) -> Tensor:
     """Return the network's outputs before softmax, in float32.
 
@@ -73,6 +75,8 @@ def logits_of(
         Where the network is.
     workers
         Threads that each take a batch at a time.
+    bf16
+        Whether layers compute in bfloat16.
 
     Returns
     -------
@@ -84,7 +88,8 @@ def logits_of(
     batches = torch.split(images, max(1, PIXELS // (height * width)))
 
     def ask(batch: Tensor) -> Tensor:
-        with torch.inference_mode():  # a mode of the thread that sets it
+        # Modes of the thread that sets them.
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, bf16):
             logits: Tensor = network(normalise(batch.to(device), preprocessing)).float()
             return logits
 

@@ -186,7 +186,9 @@ class TrainingRun:
         labels = split.labels[rows].cpu()
         preprocessing = self.data.preprocessing
         pictures = split.images[rows]
-        logits = logits_of(network, pictures, preprocessing, self.device, self.workers)
+        logits = logits_of(
+            network, pictures, preprocessing, self.device, self.workers, bf16=self.bf16
+        )
         loss = functional.cross_entropy(logits, labels, reduction="sum")
         right = (logits.argmax(1) == labels).sum()
         sums = self.world.sum(torch.stack([loss, right]).double()) / len(split)

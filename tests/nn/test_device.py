@@ -1,5 +1,8 @@
 """Devices and precision."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -76,3 +79,25 @@ def test_threads_share_batches_as_the_network_allows(
         assert torch.get_num_threads() == each
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the C library keeps memory its own way")
+def test_memory_that_was_freed_is_not_given_back() -> None:
+    script = """if True:
+        import resource, sys, torch
+        from cnncli.nn.device import keep_memory
+        if "keep" in sys.argv:
+            keep_memory()
+        for _ in range(30):
+            torch.ones(2**24)  # 64 MB: 16,384 pages, each a fault where it is new
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+    """
+    plain, keeps = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", script, *word], check=True, capture_output=True
+            ).stdout
+        )
+        for word in ([], ["keep"])
+    )
+    assert keeps < plain / 2

@@ -121,6 +121,20 @@ def test_patches_are_told_apart_by_what_they_differ_in(channels: int) -> None:
     torch.testing.assert_close(products, products.diag().diag(), atol=1e-3, rtol=0)
 
 
+def test_deep_answers_with_the_mean_for_a_picture_and_its_mirror_image() -> None:
+    config = ModelConfig("deep", 3, 20, 18, 4)
+    single, both = build_network(config), build_network(replace(config, mirrored=True))
+    both.load_state_dict(single.state_dict())
+    pictures, flipped = batch(5, 3, 20, 18), batch(5, 3, 20, 18).flip(3)
+    learning = both(pictures)  # from single pictures: the statistics are those of the batch
+    torch.testing.assert_close(learning, single(pictures))
+    single.eval(), both.eval()
+    mean = (single(pictures) + single(flipped)) / 2
+    torch.testing.assert_close(both(pictures), mean)
+    torch.testing.assert_close(both(flipped), mean)
+    assert (single(pictures) - single(flipped)).abs().max() > 1e-3
+
+
 # Sizes that no halving leaves even, and more classes than one.
 ODD = [ModelConfig("resnet18", 3, 47, 40, 5), ModelConfig("mobilenet_v3_small", 3, 40, 47, 5)]
 

@@ -63,10 +63,14 @@ class DeepCNN(nn.Module):
         1 for greyscale, 3 for colour.
     num_classes
         Number of outputs.
+    mirrored
+        Whether it answers with the mean for a picture and its mirror image; it learns from single
+        pictures all the same.
     """
 
-    def __init__(self, in_channels: int, num_classes: int) -> None:
+    def __init__(self, in_channels: int, num_classes: int, *, mirrored: bool = False) -> None:
         super().__init__()
+        self.mirrored = mirrored
         self.whiten = nn.Conv2d(in_channels, 2 * PATCH**2 * in_channels, PATCH)
         self.whiten.weight.requires_grad_(False)
         self.gelu = nn.GELU()
@@ -81,8 +85,13 @@ class DeepCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
+        both = self.mirrored and not self.training
+        if both:
+            images = torch.cat([images, images.flip(3)])  # (2N, C, H, W)
         x = self.gelu(self.whiten(images))  # (N, 8C, H-1, W-1)
         x = self.groups(x).amax((2, 3))  # (N, 256)
+        if both:
+            x = x.unflatten(0, (2, -1)).mean(0)  # the head is linear: its answers' mean
         logits: Tensor = self.head(x * _SHRINK)  # (N, num_classes)
         return logits
 
@@ -109,4 +118,4 @@ class DeepCNN(nn.Module):
 
 def build(config: ModelConfig) -> DeepCNN:
     """Return the network for a number of channels and classes."""
-    return DeepCNN(config.in_channels, config.num_classes)
+    return DeepCNN(config.in_channels, config.num_classes, mirrored=config.mirrored)
