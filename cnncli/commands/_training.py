@@ -539,6 +539,6 @@ def _write_report(data: DataSet, job: Job, path: Path) -> None:
     """Write the page about the weights that were kept, read back from their file."""
     checkpoint, test = read_checkpoint(job.out), data.load_test()
     pixels, labels = test.images.permute(0, 2, 3, 1).numpy(), test.labels.numpy()
-    engine = load_engine(checkpoint, count=len(labels))
+    engine = load_engine(checkpoint)
     probabilities = engine.probabilities(to_network_input(pixels, checkpoint.preprocessing))
     write_report(path, checkpoint, job.out, Labelled(data.name, pixels, labels), probabilities)

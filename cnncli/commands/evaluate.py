@@ -78,7 +78,7 @@ def evaluate(
     checkpoint, path, reason = open_weights(weights)
     notice(f"weights: {weights_name(path)} ({reason})", quiet=quiet)
     found = _open(data, checkpoint, quiet)
-    runner = load_engine(checkpoint, engine, count=len(found.labels), device=device)
+    runner = load_engine(checkpoint, engine, device=device)
     probabilities = runner.probabilities(to_network_input(found.pixels, checkpoint.preprocessing))
     scores = score(probabilities, found.labels, checkpoint.classes)
     if confusion:

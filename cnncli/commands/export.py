@@ -161,9 +161,7 @@ def largest_gap(checkpoint: Checkpoint, pictures: list[Pixels], answers: Answers
     """Return by how much an exported network's probabilities differ from ours at most."""
     wanted = checkpoint.preprocessing
     shown = np.stack([resize_and_crop(each, wanted.height, wanted.width) for each in pictures])
-    ours = load_engine(checkpoint, count=len(pictures)).probabilities(
-        to_network_input(shown, wanted)
-    )
+    ours = load_engine(checkpoint).probabilities(to_network_input(shown, wanted))
     if len({each.shape for each in pictures}) == 1:  # one batch, as it was not exported with
         theirs = answers(np.stack(pictures))
     else:

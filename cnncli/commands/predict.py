@@ -104,7 +104,8 @@ def predict(
     cpus_each: shared.CpusEach = 1.0,
     gpus_each: shared.GpusEach = 0.0,
     engine: Annotated[
-        shared.EngineName, typer.Option(help="numpy starts faster; auto takes it for small jobs.")
+        shared.EngineName,
+        typer.Option(help="auto: numpy, which starts faster, where it can run them."),
     ] = "auto",
     device: shared.Device = "auto",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table of commas.")] = False,
@@ -133,7 +134,6 @@ def predict(
     inputs = expand_inputs(images, recursive=recursive, from_list=from_list)
     read = partial(read_picture, max_pixels=max_pixels)
     sinks = _sinks(inputs, read, save_preprocessed, annotate, sort_into, move)
-    count = len(inputs)  # of all shards: each takes the same engine
     inputs = inputs.shard(shard)
     checkpoint, path, reason = open_network(weights)
     reads_digits = preprocess == "digit" or (
@@ -152,7 +152,7 @@ def predict(
         form, inputs = results.form, inputs.without(results.done, results.failed)
     if on is not None and isinstance(checkpoint, OnnxModel):
         raise UsageError("an ONNX file is run on this machine; leave out --on")
-    load = partial(_engine, checkpoint, engine, device, count)
+    load = partial(_engine, checkpoint, engine, device)
     loaded = load() if on is None else RemoteEngine(load)
     notice(f"weights: {weights_name(path)} ({reason}); engine: {loaded.name}", quiet=quiet)
     # A line each on the screen is progress enough, and a bar would be drawn into them.
@@ -214,10 +214,10 @@ def _name_picks(
 
 
 def _engine(
-    checkpoint: Checkpoint | OnnxModel, engine: shared.EngineName, device: str, count: int
+    checkpoint: Checkpoint | OnnxModel, engine: shared.EngineName, device: str
 ) -> Engine | OnnxModel:
     if not isinstance(checkpoint, OnnxModel):
-        return load_engine(checkpoint, engine, count=count, device=device)
+        return load_engine(checkpoint, engine, device=device)
     if engine != "auto" or device not in ("auto", "cpu"):
         raise UsageError("onnxruntime runs an ONNX file, on the CPU; leave out --engine, --device")
     return checkpoint

@@ -41,7 +41,7 @@ def calibrate(
     if len(labels) == 0:
         return checkpoint
     batch = to_network_input(pixels, checkpoint.preprocessing)
-    hidden, logits = load_engine(checkpoint, engine, count=len(labels)).outputs(batch)
+    hidden, logits = load_engine(checkpoint, engine).outputs(batch)
     return calibrated(checkpoint, hidden, logits, labels)
 
 

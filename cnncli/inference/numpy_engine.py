@@ -5,13 +5,12 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.checkpoint import Checkpoint, simple_shapes
-from cnncli.config import ModelConfig
+from cnncli.checkpoint import Checkpoint
 from cnncli.errors import DeviceError
 
 Array = NDArray[np.float32]
 
-CHUNK = 64  # pictures at once: the gathered windows of a layer stay within a few megabytes
+CHUNK = 64 * 28 * 28  # pixels at once: the gathered windows of a layer are a few megabytes
 
 
 class NumpyEngine:
@@ -66,27 +65,15 @@ class NumpyEngine:
             before softmax.
         """
         hidden = np.empty((len(batch), len(self._hidden[1])), np.float32)
-        for start in range(0, len(batch), CHUNK):
-            maps = batch[start : start + CHUNK].transpose(2, 3, 0, 1)  # (H, W, N, C)
+        count = max(1, CHUNK // prod(batch.shape[2:]))
+        for start in range(0, len(batch), count):
+            maps = batch[start : start + count].transpose(2, 3, 0, 1)  # (H, W, N, C)
             for weights, bias in self._convolutions:
                 # Pooling first: the maximum commutes with adding a bias and with ReLU.
                 maps = np.maximum(_pool(_convolve(maps, weights)) + bias, 0)
             flat = maps.transpose(2, 0, 1, 3).reshape(maps.shape[2], -1)  # (N, H/4 * W/4 * C)
-            hidden[start : start + CHUNK] = np.maximum(flat @ self._hidden[0] + self._hidden[1], 0)
+            hidden[start : start + count] = np.maximum(flat @ self._hidden[0] + self._hidden[1], 0)
         return hidden, hidden @ self._output[0] + self._output[1]
-
-
-def multiply_adds(model: ModelConfig) -> int:
-    """Return the multiplications of a weight and an input for one picture.
-
-    >>> multiply_adds(ModelConfig())
-    1218048
-    """
-    pixels = model.height * model.width
-    quarter = (model.height // 2) * (model.width // 2)
-    places = {"conv1.weight": pixels, "conv2.weight": quarter, "fc1.weight": 1, "fc2.weight": 1}
-    shapes = simple_shapes(model)
-    return sum(prod(shapes[name]) * count for name, count in places.items())
 
 
 def _as_matrix(weight: Array) -> Array:

@@ -68,7 +68,7 @@ def stored_page(checkpoint: Checkpoint, about: str, samples: Sequence[tuple[str,
 
     The parameters are those of :func:`page`.
     """
-    engine, wanted = load_engine(checkpoint, count=len(samples)), checkpoint.preprocessing
+    engine, wanted = load_engine(checkpoint), checkpoint.preprocessing
     batch = to_network_input(np.stack([pixels for _, pixels in samples]), wanted)
     probabilities, ood = engine.answers(batch)
     run = [activations(checkpoint, picture)[1:] for picture in batch]

@@ -117,9 +117,11 @@ def test_other_networks_are_left_to_torch(name: str, monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(engine.outputs(batch)[1], logits, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("count", "name"), [(1, "numpy"), (1_000, "numpy"), (1_000_000, "torch")])
-def test_auto_goes_by_the_size_of_the_job(count: int, name: str) -> None:
-    assert load_engine(random_checkpoint(1, 28, 28, 10), count=count).name == name
+@pytest.mark.parametrize(
+    ("model", "device", "name"), [("simple", "auto", "numpy"), ("deep", "auto", "torch")]
+)
+def test_auto_takes_numpy_where_it_can(model: str, device: str, name: str) -> None:
+    assert load_engine(random_checkpoint(1, 28, 28, 10, model), device=device).name == name
 
 
 def test_wrong_wishes_are_usage_errors() -> None:
