@@ -50,7 +50,7 @@ class PictureFolder:
     def __init__(self, folder: Path, inputs: Sequence[str], what: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._what = folder, what
-        self._protected = ProtectedFiles(inputs)
+        self._protected = ProtectedFiles("\0".join(inputs))
         self._names: dict[str, int] = {}
 
     def write(self, source: str, pixels: NDArray[np.uint8]) -> None:

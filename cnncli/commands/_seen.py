@@ -94,7 +94,7 @@ class Seen:
 
     def refuse(self, target: Path) -> None:
         """Raise ImageWriteError if `target` is the picture or the weights."""
-        ProtectedFiles([self.source, self.weights]).refuse(target)
+        ProtectedFiles(f"{self.source}\0{self.weights}").refuse(target)
 
     def write(self, pixels: NDArray[np.uint8], output: str | None, what: str) -> str:
         """Write a sheet to ``--output``, or beside the picture as ``<stem>_<what>.png``.
