@@ -176,19 +176,18 @@ class TrainingRun:
             trained = time.perf_counter() - start
             yield self._close_epoch(start, (len(self.train) - first) / trained)
 
-    def evaluate(self, network: nn.Module, split: Split) -> Metrics:
+    def evaluate(self, network: nn.Module, split: Split, *, bf16: bool = False) -> Metrics:
         """Return a network's loss and accuracy; each process sees its share of the pictures.
 
-        Nothing is padded, so that no picture counts twice.
+        Nothing is padded, so that no picture counts twice. What is shown once, in the end, is
+        computed in float32, as all other commands do; an epoch's figure as the epoch was.
         """
         self.world.take_firsts(network.buffers())  # statistics of the first part of each batch
         rows = self.world.share(torch.arange(len(split), device=split.labels.device))
         labels = split.labels[rows].cpu()
         preprocessing = self.data.preprocessing
         pictures = split.images[rows]
-        logits = logits_of(
-            network, pictures, preprocessing, self.device, self.workers, bf16=self.bf16
-        )
+        logits = logits_of(network, pictures, preprocessing, self.device, self.workers, bf16=bf16)
         loss = functional.cross_entropy(logits, labels, reduction="sum")
         right = (logits.argmax(1) == labels).sum()
         sums = self.world.sum(torch.stack([loss, right]).double()) / len(split)
@@ -303,7 +302,7 @@ class TrainingRun:
                 f"the loss of epoch {self.epoch + 1} is {loss}; try a lower --lr than "
                 f"{self.config.lr:g}, a larger --batch-size, or --precision fp32"
             )
-        found = self.evaluate(self.ema, self.validation)
+        found = self.evaluate(self.ema, self.validation, bf16=self.bf16)
         report = EpochReport(
             epoch=self.epoch + 1,
             train_loss=loss,
