@@ -11,7 +11,7 @@ from torch import nn
 from cnncli.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import CheckpointError, ShapeError, UsageError
-from cnncli.nn.layer_table import part_outputs
+from cnncli.nn.layer_table import layer_table, part_outputs
 from cnncli.nn.networks import build_network
 from cnncli.nn.networks.simple import SimpleCNN
 from cnncli.nn.state_dict import load_network, read_state_dict, to_arrays
@@ -133,6 +133,8 @@ def test_deep_answers_with_the_mean_for_a_picture_and_its_mirror_image() -> None
     torch.testing.assert_close(both(pictures), mean)
     torch.testing.assert_close(both(flipped), mean)
     assert (single(pictures) - single(flipped)).abs().max() > 1e-3
+    names = [[layer.name for layer in layer_table(each, config)] for each in (single, both)]
+    assert names[0] == names[1]
 
 
 # Sizes that no halving leaves even, and more classes than one.
