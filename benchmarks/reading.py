@@ -8,6 +8,7 @@ goes through the library as ``cnncli predict`` sends it.
     python benchmarks/reading.py                      # all kinds
     python benchmarks/reading.py --every 5 semeion    # each fifth picture of one kind
     python benchmarks/reading.py --set locate.WEIGHT=0.3,0.5   # a sweep of one constant
+    python benchmarks/reading.py --mistakes wrong.png "ruled cell"   # what is read wrong, drawn
 """
 
 import argparse
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # for tests/; an installed cnncli comes first
@@ -33,6 +35,8 @@ from cnncli.inference.engine import load_engine  # noqa: E402
 from cnncli.inference.predict import Prediction, Predictor  # noqa: E402
 from cnncli.nn.idx import read_idx  # noqa: E402
 from cnncli.resources import sample_image, shipped_weights  # noqa: E402
+from cnncli.show.scale import rgb  # noqa: E402
+from cnncli.show.sheet import filter_sheet  # noqa: E402
 from tests import handed, nondigits, numbers, photographs  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
@@ -218,6 +222,20 @@ def table(predictor: Predictor, chosen: dict[str, list[Example]]) -> dict[str, C
     return counts
 
 
+def draw_mistakes(predictor: Predictor, chosen: dict[str, list[Example]], path: Path) -> None:
+    """Draw what is read wrong, each picture under what it shows and what was read."""
+    tiles = []
+    for kind, examples in chosen.items():
+        asked = replace(predictor, numbers=kind in NUMBERS)
+        for example, found in zip(examples, predict(asked, examples), strict=True):
+            if example.label not in (found.label, NONE):
+                doubted = " ?" if found.warnings else ""
+                shown = Image.fromarray(rgb(decoded(example.source).pixels))
+                small = np.asarray(ImageOps.contain(shown, (110, 110)))
+                tiles.append((f"{example.label} as {found.label or 'none'}{doubted}", small))
+    Image.fromarray(filter_sheet(tiles, 8)).save(path)
+
+
 def sweep(predictor: Predictor, chosen: dict[str, list[Example]], text: str) -> None:
     """Print the table for each value of one constant of cnncli.preprocess."""
     name, values = text.split("=")
@@ -236,6 +254,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take each N-th picture only")
     parser.add_argument("--weights", type=Path, default=shipped_weights())
     parser.add_argument("--set", help="MODULE.CONSTANT=VALUE,VALUE: one table for each value")
+    parser.add_argument("--mistakes", type=Path, help="draw what is read wrong instead of counting")
     arguments = parser.parse_args()
     made = kinds(arguments.every)
     chosen = {name: made[name]() for name in arguments.kinds or made}
@@ -244,6 +263,8 @@ def main() -> None:
     predictor = Predictor(checkpoint, loaded)
     if arguments.set:
         sweep(predictor, chosen, arguments.set)
+    elif arguments.mistakes:
+        draw_mistakes(predictor, chosen, arguments.mistakes)
     else:
         table(predictor, chosen)
 
