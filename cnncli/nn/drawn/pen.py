@@ -106,8 +106,9 @@ def _written(skeleton: Skeleton, dice: Dice) -> Tensor:
     points = (skeleton.points + shaking) @ _handwriting(aspect[:, 0], dice)
     path, steps = skeleton.curve @ points, (skeleton.steps @ points).norm(dim=2)
     low, high = path.amin(1, keepdim=True), path.amax(1, keepdim=True)
-    # Wide pens fill loops, of which a 1 has none.
-    widest = 10 if skeleton.sign == "1" else 5.5 * aspect + 1.4
+    # Wide pens fill loops and tents, of which most 1s have none.
+    bare = skeleton.sign == "1" and not skeleton.variant.startswith(("tent", "cursive"))
+    widest = 10 if bare else 5.5 * aspect + 1.4
     width = 1.6 + widest * dice.between(0, 1, 1)  # px
     scale = (INK - width[:, None]) / (high - low).amax(2, keepdim=True)
     path = (path - (low + high) / 2) * scale + SIDE / 2

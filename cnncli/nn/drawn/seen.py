@@ -5,6 +5,7 @@ from the left and one from the right.
 """
 
 from functools import cache
+from math import pi
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ def photograph(ink: Tensor, dice: Dice) -> Tensor:
         The same shape: some with a neighbour or a line beside them, some cut off, out of focus,
         of few pixels, noisy; the contrast stretched, as preparing a picture does.
     """
-    ink = _beside_others(ink, dice)
+    ink = _fading(_beside_others(ink, dice), dice)
     focus = _blurring(dice.between(0.8, 3.6).where(dice.chance(0.35), 0.5))
     pixels = dice.whole(14, 45).where(dice.chance(0.4), SIDE)
     raster = _rasters()[dice.chance(0.7).long(), pixels]
@@ -60,6 +61,14 @@ def _beside_others(ink: Tensor, dice: Dice) -> Tensor:
     turned = dice.chance(0.5, 1, 1)
     extra, kept = (each.mT.where(turned, each) for each in (extra, kept))
     return torch.maximum(ink * kept, extra)
+
+
+def _fading(ink: Tensor, dice: Dice) -> Tensor:
+    """Let the ink of some get paler towards one side."""
+    turn, depth = dice.between(0, 2 * pi, 1, 1), dice.between(0, 0.5, 1, 1)
+    across = (PIXELS - SIDE / 2) * turn.cos() + (PIXELS[:, None] - SIDE / 2) * turn.sin()
+    paler = 1 - depth * (0.5 + across / INK).clamp(0, 1)
+    return ink * paler.where(dice.chance(0.2, 1, 1), 1.0)
 
 
 def _blurring(sigma: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from cnncli.nn.drawn.pen import skeletons, write
 from cnncli.nn.drawn.printed import SIGNS, display, print_signs
 from cnncli.nn.drawn.seen import normalise, photograph, texture
 
-VERSION = 3  # grows with every change of what a seed draws
+VERSION = 5  # grows with every change of what a seed draws
 _AT_ONCE = 2048  # signs of one part
 _IN_CACHE = 128  # sheets that a core's cache holds
 
