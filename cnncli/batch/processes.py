@@ -141,10 +141,13 @@ def _serve(connection: Connection) -> None:
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     tasks: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_take_in, args=(connection, tasks), daemon=True).start()
+    reader = threading.Thread(target=_take_in, args=(connection, tasks), daemon=True)
+    reader.start()
     work = tasks.get()
-    while True:
-        connection.send(work(tasks.get()))
+    with suppress(ConnectionError):  # the caller is gone
+        while True:
+            connection.send(work(tasks.get()))
+    reader.join()  # it ends this process
 
 
 def _take_in(connection: Connection, tasks: "SimpleQueue[Any]") -> None:

@@ -19,6 +19,8 @@ Ask = Callable[[Array], Array]  # (N, C, H, W) to probabilities (N, K)
 MOST_PLACES = 1024  # of the patch; larger pictures are walked in longer steps
 _AT_ONCE = 64  # covered pictures in memory
 
+_ROUNDING = 1e-5  # of a probability
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -103,7 +105,10 @@ def occlusion(ask: Ask, image: Array, index: int, patch: int, fill: Array) -> Se
         total[region.area()] += drop
         count[region.area()] += 1
     mean = (total / np.maximum(count, 1)).astype(np.float32)
-    strongest, opposing = (regions[int(place)] for place in (drops.argmax(), drops.argmin()))
+    # Regions that hide the same differ by rounding, which threads change: the first of them.
+    strongest, opposing = (
+        regions[int((part > part.max() - _ROUNDING).argmax())] for part in (drops, -drops)
+    )
     return Sensitivity(confidence, mean, strongest, opposing)
 
 

@@ -176,7 +176,7 @@ def test_every_map_equals_features(
     with np.load(tmp_path / "maps.npz") as arrays:
         assert [name for name, _ in stages] == list(arrays)
         for name, values in stages:
-            assert np.abs(np.array(values) - arrays[name].ravel()).max() <= 1e-5, name
+            np.testing.assert_allclose(values, arrays[name].ravel(), 1e-5, 1e-5, err_msg=name)
 
 
 def test_a_clicked_point_is_explained_by_its_sum(page_file: Path, open_page: OpenPage) -> None:
