@@ -73,6 +73,21 @@ def test_the_file_says_what_it_is(digits_onnx: Path) -> None:
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("deep", "mobilenet_v3_small")]
 
 
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+def test_mirrored_answers_are_part_of_the_file(form: str, cli: CliRunner, tmp_path: Path) -> None:
+    config = ModelConfig("deep", 3, 16, 16, 4, mirrored=True)
+    weights = random_checkpoint(tmp_path / "w.safetensors", config)
+    done = cli("export", "-w", weights, "-o", f"m.{form}", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["largest_gap"] <= 1e-5
+    if form == "onnx":
+        pictures = np.random.default_rng(1).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+        for some in (pictures, pictures[:1], pictures[:, :, ::-1]):
+            assert (
+                np.abs(run_onnx(tmp_path / "m.onnx", some) - expected(weights, some)).max() < 1e-5
+            )
+
+
 @pytest.mark.parametrize("name", ["simple", *SLOW])
 def test_photographs_of_any_size_are_scaled_inside(
     name: str, cli: CliRunner, tmp_path: Path

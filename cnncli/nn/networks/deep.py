@@ -91,7 +91,8 @@ class DeepCNN(nn.Module):
         x = self.gelu(self.whiten(images))  # (N, 8C, H-1, W-1)
         x = self.groups(x).amax((2, 3))  # (N, 256)
         if both:  # the head is linear: what it makes of the mean is its answers' mean
-            x = (x[: len(x) // 2] + x[len(x) // 2 :]) / 2
+            pair = x.unflatten(0, (2, -1))  # (2, N, 256)
+            x = (pair[0] + pair[1]) / 2
         logits: Tensor = self.head(x * _SHRINK)  # (N, num_classes)
         return logits
 
