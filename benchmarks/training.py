@@ -57,9 +57,9 @@ def plain_worker(case: Results, images: int) -> float:
     from torch import nn
     from torchvision import transforms
 
-    from cnncli.config import data_folder
+    from cnncli.config import ModelConfig, data_folder
     from cnncli.nn.datasets import open_data
-    from cnncli.nn.networks.simple import SimpleCNN
+    from cnncli.nn.networks import build_network
 
     split = open_data("mnist", data_folder()).train
     transform = transforms.Compose(
@@ -75,7 +75,7 @@ def plain_worker(case: Results, images: int) -> float:
             return transform(picture), int(split.labels[index])
 
     device = torch.device(case.get("device", "cpu"))
-    network, loss_of = SimpleCNN().to(device), nn.CrossEntropyLoss()
+    network, loss_of = build_network(ModelConfig()).to(device), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(network.parameters(), lr=0.001)
     loader = torch.utils.data.DataLoader(Pictures(), case["batch"], shuffle=True)
     done, start = -10 * case["batch"], 0.0

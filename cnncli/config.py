@@ -24,6 +24,10 @@ MNIST_STD = 0.3081
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]: what those had seen
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+# Rows and columns of a picture in a frame of one pixel where its moved copies begin: one is further
+# down and to the left, the other up and to the right.
+MOVES = ((0, 2), (2, 0))
+
 IMAGE_EDGE_LIMITS = (8, 64)  # pixels: sizes that folders of pictures are brought to by themselves
 # The same for a network that was trained on ImageNet, by what of it is trained. Of 1,250 enlarged
 # pictures of 32x32, 100 a class to train on, a head got 73 % of the held-out ones right at 128
@@ -32,7 +36,7 @@ IMAGE_EDGE_LIMITS = (8, 64)  # pixels: sizes that folders of pictures are brough
 PHOTO_EDGE_LIMITS: dict[Fit, tuple[int, int]] = {"head": (160, 224), "all": (128, 224)}
 
 
-_LATER = {"mirrored"}  # fields that older files lack
+_LATER = {"mirrored", "moved"}  # fields that older files lack
 
 
 class _Record:
@@ -85,9 +89,9 @@ class ModelConfig(_Record):
         Input size in pixels.
     num_classes
         Number of outputs.
-    mirrored
-        Whether ``"deep"`` answers with the mean for a picture and its mirror image, both of which
-        it has learned from.
+    mirrored, moved
+        Whether ``"simple"`` and ``"deep"`` answer with the mean for a picture and its mirror image,
+        or for a picture and two that are moved by a pixel, as they have learned from such.
     """
 
     name: str = "simple"
@@ -96,13 +100,15 @@ class ModelConfig(_Record):
     width: int = 28
     num_classes: int = 10
     mirrored: bool = False
+    moved: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name.isidentifier() and len(self.name) < 100):
             raise ValueError(f"model {str(self.name)[:100]!r} is no name of a network")
         _require_positive_ints(self, "in_channels", "height", "width", "num_classes")
-        if type(self.mirrored) is not bool:
-            raise ValueError(f"mirrored is {self.mirrored!r}; it must be true or false")
+        for name in ("mirrored", "moved"):
+            if type(value := getattr(self, name)) is not bool:
+                raise ValueError(f"{name} is {value!r}; it must be true or false")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from cnncli.config import ModelConfig, Preprocessing, data_folder
     [
         ModelConfig(),
         ModelConfig(in_channels=3, height=32, width=48, num_classes=7, mirrored=True),
+        ModelConfig(moved=True),
         Preprocessing(),
         Preprocessing("resize", 32, 32, 3, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)),
     ],
@@ -28,6 +29,7 @@ def test_a_record_survives_json(record: ModelConfig | Preprocessing) -> None:
         (ModelConfig(), {"height": 28.0}, "height is 28.0"),
         (ModelConfig(), {"width": True}, "width is True"),
         (ModelConfig(), {"mirrored": 1}, "mirrored is 1"),
+        (ModelConfig(), {"moved": None}, "moved is None"),
         (ModelConfig(), {"name": "no network"}, "model 'no network' is no name of a network"),
         (ModelConfig(), {"depth": 3}, r"unknown fields \['depth'\]"),
         (Preprocessing(), {"kind": "magic"}, "preprocessing 'magic' is unknown"),
@@ -49,10 +51,10 @@ def test_a_missing_field_is_named() -> None:
         ModelConfig.from_dict(values)
 
 
-def test_files_from_before_networks_could_mirror_are_read() -> None:
+def test_files_from_before_networks_had_views_are_read() -> None:
     values = ModelConfig("deep").to_dict()
-    del values["mirrored"]
-    assert ModelConfig.from_dict(values) == ModelConfig("deep", mirrored=False)
+    del values["mirrored"], values["moved"]
+    assert ModelConfig.from_dict(values) == ModelConfig("deep", mirrored=False, moved=False)
 
 
 def test_the_data_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -267,7 +267,8 @@ def _fresh(request: Request, job: Job, world: World) -> tuple[TrainingRun, DataC
 def _weights_for(run: TrainingRun, path: Path) -> Mapping[str, Any]:
     """Return the weights of a checkpoint whose network is the run's."""
     checkpoint = read_checkpoint(path)
-    if checkpoint.model != run.model:
+    mirrored, moved = run.model.mirrored, run.model.moved  # how it answers, whatever it learned
+    if replace(checkpoint.model, mirrored=mirrored, moved=moved) != run.model:
         raise UsageError(
             f"--start {path} has a network of another kind, size or number of classes; "
             f"name weights of {run.model.name} that were trained on such pictures"
@@ -330,9 +331,11 @@ def _is_folder(name: str | None, path: str) -> bool:
 
 def _model_config(name: str, data: DataSet, config: TrainConfig) -> ModelConfig:
     seen = data.preprocessing
-    mirrored = name == "deep" and config.augment and AUGMENTATIONS[data.style].flip
+    varied = config.augment and entry_of(name).views
+    mirrored = varied and AUGMENTATIONS[data.style].flip
+    moved = varied and data.style == "digit"
     classes = len(data.classes)
-    return ModelConfig(name, seen.channels, seen.height, seen.width, classes, mirrored)
+    return ModelConfig(name, seen.channels, seen.height, seen.width, classes, mirrored, moved)
 
 
 def _open(opened: DataChoice, model: str, world: World) -> DataSet:

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
+from cnncli.config import ModelConfig
 from cnncli.errors import CheckpointError, UsageError
 from cnncli.inference.engine import softmax, temperature_of
+from cnncli.inference.numpy_engine import views
 from cnncli.ops import max_pool2d
 
 Array = NDArray[np.float32]
@@ -79,18 +81,32 @@ def activations(checkpoint: Checkpoint, image: Array) -> list[Stage]:
 
 def _simple(checkpoint: Checkpoint, image: Array) -> list[Stage]:
     weights = checkpoint.tensors
+    seen = views(image[np.newaxis], checkpoint.model)
+    stages, *others = (_hidden(weights, view) for (view,) in seen)
+    if others:
+        mean = np.mean([each[-1].values for each in (stages, *others)], axis=0)
+        stages.append(Stage("mean", views_text(checkpoint.model), mean))
+    scores = _linear(stages[-1].values, weights, "fc2")
+    return [*stages, Stage("fc2", "fully connected, one score a class", scores, signed=True)]
+
+
+def _hidden(weights: Mapping[str, Array], image: Array) -> list[Stage]:
+    """Return all steps before the last layer."""
     stages = _convolution_block(image, weights, 1)
     stages += _convolution_block(stages[-1].values, weights, 2)
     flat = stages[-1].values.reshape(-1)  # in (C, H, W) order, as torch.flatten
     hidden = _linear(flat, weights, "fc1")
-    positive = np.maximum(hidden, 0)
-    scores = _linear(positive, weights, "fc2")
     return [
         *stages,
         Stage("fc1", f"fully connected, each number from all {flat.size:,}", hidden, signed=True),
-        Stage("relu3", _RELU, positive),
-        Stage("fc2", "fully connected, one score a class", scores, signed=True),
+        Stage("relu3", _RELU, np.maximum(hidden, 0)),
     ]
+
+
+def views_text(model: ModelConfig) -> str:
+    """Return in words what a network's answers are the mean of."""
+    others = [name for name in ("moved by a pixel", "mirrored") if getattr(model, name.split()[0])]
+    return f"mean over the picture and copies of it, {' and '.join(others)}"
 
 
 def _hooked(checkpoint: Checkpoint, image: Array) -> list[Stage]:

@@ -187,7 +187,8 @@ class _Watcher(TorchFunctionMode):
         if word := _word(name, inputs, edge):
             row.words.append(word)
         if name in ("conv2d", "linear"):
-            row.multiply_adds += out.numel() * inputs[1][0].numel()
+            views = len(out) if name == "conv2d" or out.ndim == 2 else 1
+            row.multiply_adds += out.numel() // views * inputs[1][0].numel()
         elif name == "multi_head_attention_forward":  # out: (places, 1, channels)
             row.multiply_adds += out.numel() * (4 * out.shape[2] + 2 * len(out))
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
+from cnncli.config import MOVES
 from cnncli.images import read_picture, to_uint8_grey
 from cnncli.images.data_uri import data_uri
 from cnncli.inference import predict
@@ -28,7 +29,7 @@ SCRIPTS = (
     "dom.js", "network.js", "colours.js", "pixels.js", "picture.js", "digit.js", "find.js",
     "pad.js", "maps.js", "explain.js", "kernel.js", "stored.js", "page.js", "start.js",
 )  # fmt: skip
-KINDS = {"conv": "convolve", "relu": "rectify", "pool": "pool", "fc": "connect"}
+KINDS = {"conv": "convolve", "relu": "rectify", "pool": "pool", "fc": "connect", "mean": "average"}
 KERNELS = ("vertical_edge", "horizontal_edge", "blur", "identity", "sharpen", "emboss", "laplacian")
 MOST_MAPS = 16  # of a layer whose maps are stored
 MOST_NUMBERS = 256  # of a layer without maps
@@ -185,7 +186,7 @@ def assemble(data: Mapping[str, Any]) -> str:
 
 def _layers(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     """Return each step of a network with its weights, by the names that ``features`` uses."""
-    wanted, tensors = checkpoint.preprocessing, checkpoint.tensors
+    wanted, tensors, model = checkpoint.preprocessing, checkpoint.tensors, checkpoint.model
     blank = np.zeros((wanted.channels, wanted.height, wanted.width), np.float32)
     layers = []
     for stage in activations(checkpoint, blank)[1:]:
@@ -193,6 +194,8 @@ def _layers(checkpoint: Checkpoint) -> list[dict[str, Any]]:
         layer["kind"] = KINDS.get(stage.name.rstrip("0123456789"), "softmax")
         if layer["kind"] == "softmax":
             layer["temperature"] = temperature_of(checkpoint)
+        if layer["kind"] == "average":
+            layer |= {"moves": MOVES if model.moved else (), "mirrored": model.mirrored}
         for part in ("weight", "bias"):
             if (tensor := tensors.get(f"{stage.name}.{part}")) is not None:
                 layer[part] = pack(tensor)

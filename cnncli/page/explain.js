@@ -9,6 +9,7 @@ const EXPLAINED = {
   rectify: explainRectifier,
   pool: explainPool,
   connect: explainConnection,
+  average: explainMean,
   softmax: explainSoftmax,
 };
 
@@ -92,6 +93,12 @@ function partChoice(sums, chosen, onPart) {
 function explainRectifier({ before, index, at: { map, y, x } }) {
   const value = before.values[index];
   const lines = [line(`max(0, ${number(value)}) = ${number(Math.max(0, value))}`, "sum")];
+  return { lines, windows: [{ map, y, x, height: 1, width: 1 }] };
+}
+
+function explainMean({ stage: { values, views }, index, at: { map, y, x } }) {
+  const terms = views.map((each) => each[index]);
+  const lines = [line(`(${terms.map(number).join(" + ")}) / ${terms.length} = ${number(values[index])}`, "sum")];
   return { lines, windows: [{ map, y, x, height: 1, width: 1 }] };
 }
 

@@ -107,7 +107,30 @@ function softmax({ shape, values }, { temperature }) {
   return { shape, values: Float32Array.from(powers, (power) => power / sum) };
 }
 
-const STEPS = { convolve, rectify, pool, connect, softmax };
+// The mean of what the layers before give for the picture, moved and mirrored.
+function average(before, { moves, mirrored }, input, layersBefore) {
+  const seen = [input, ...moves.map(([y, x]) => movedBy(y - 1, x - 1, input))];
+  if (mirrored) seen.push(...seen.map(mirror));
+  const views = seen.map((view, i) => (i ? runNetwork(layersBefore, view).at(-1).values : before.values));
+  const mean = (i) => views.reduce((sum, values) => sum + values[i], 0) / views.length;
+  return { shape: before.shape, values: before.values.map((_, i) => mean(i)), views };
+}
+
+// A picture without its first rows and columns (or its last ones, below 0); the edge is repeated.
+function movedBy(down, right, { shape, values }) {
+  const [, height, width] = shape, clamp = (at, size) => Math.min(Math.max(at, 0), size - 1);
+  return { shape, values: values.map((_, i) => {
+    const y = Math.floor(i / width) % height, x = i % width;
+    return values[i + (clamp(y + down, height) - y) * width + clamp(x + right, width) - x];
+  }) };
+}
+
+function mirror({ shape, values }) {
+  const width = shape[2];
+  return { shape, values: values.map((_, i) => values[i + width - 1 - 2 * (i % width)]) };
+}
+
+const STEPS = { convolve, rectify, pool, connect, average, softmax };
 
 // (pixels / 255 - mean) / std, channels first.
 function normalise(pixels, [channels, height, width], mean, std) {
@@ -122,10 +145,10 @@ function normalise(pixels, [channels, height, width], mean, std) {
 
 function runNetwork(layers, input) {
   const stages = [input];
-  for (const layer of layers) {
-    const { shape, values } = STEPS[layer.kind](stages.at(-1), layer);
-    stages.push({ name: layer.name, step: layer.step, shape, values });
-  }
+  layers.forEach((layer, i) => {
+    const made = STEPS[layer.kind](stages.at(-1), layer, input, layers.slice(0, i));
+    stages.push({ name: layer.name, step: layer.step, ...made });
+  });
   return stages;
 }
 

@@ -73,9 +73,17 @@ def test_the_file_says_what_it_is(digits_onnx: Path) -> None:
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("deep", "mobilenet_v3_small")]
 
 
-@pytest.mark.parametrize("form", ["onnx", "pt2"])
-def test_mirrored_answers_are_part_of_the_file(form: str, cli: CliRunner, tmp_path: Path) -> None:
-    config = ModelConfig("deep", 3, 16, 16, 4, mirrored=True)
+@pytest.mark.parametrize(
+    ("form", "config"),
+    [
+        ("onnx", ModelConfig("deep", 3, 16, 16, 4, mirrored=True)),
+        ("pt2", ModelConfig("deep", 3, 16, 16, 4, mirrored=True)),
+        ("onnx", ModelConfig("simple", 3, 16, 16, 4, mirrored=True, moved=True)),
+    ],
+)
+def test_answers_for_several_views_are_part_of_the_file(
+    form: str, config: ModelConfig, cli: CliRunner, tmp_path: Path
+) -> None:
     weights = random_checkpoint(tmp_path / "w.safetensors", config)
     done = cli("export", "-w", weights, "-o", f"m.{form}", "--json")
     assert done.returncode == 0, done.stderr

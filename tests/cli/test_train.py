@@ -2,13 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cnncli.checkpoint import read_checkpoint
+from cnncli.checkpoint import read_checkpoint, write_checkpoint
 from cnncli.config import IMAGENET_MEAN, ModelConfig
 from cnncli.images import Picture, write_picture
 from cnncli.nn.networks import build_network
@@ -133,11 +134,15 @@ def test_drawn_digits_beside_those_of_a_data_set(
     assert card["drawn"]["pictures"] == 200
     assert run_here("train", "--resume", "--out", str(out), "--seed", "1") == 2
     assert "--seed 0, not 1" in capsys.readouterr().err
-    # From those weights on, instead of from random ones.
+    # From those weights on, instead of from random ones; the file is of before there were views.
+    learned = read_checkpoint(out)
+    assert learned.model.moved
+    write_checkpoint(out, replace(learned, model=replace(learned.model, moved=False)))
     begin = ("--start", str(out))
     assert run_here("train", *TINY, *begin, "--lr", "1e-9", "--out", str(onward)) == 0
     before, after = (read_checkpoint(path).tensors for path in (out, onward))
     assert all(np.allclose(before[name], after[name], atol=1e-4) for name in before)
+    assert read_checkpoint(onward).model.moved
     assert run_here("train", *TINY, *begin, "--model", "deep") == 2
     assert "has a network of another kind" in capsys.readouterr().err
 

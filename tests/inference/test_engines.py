@@ -36,8 +36,12 @@ def random_checkpoint(
 
 
 @pytest.mark.parametrize("size", [(1, 28, 28, 10), (3, 32, 32, 4), (3, 13, 22, 2), (1, 4, 4, 47)])
-def test_engines_agree_on_random_inputs(size: tuple[int, int, int, int]) -> None:
-    checkpoint = random_checkpoint(*size)
+@pytest.mark.parametrize(("moved", "mirrored"), [(False, False), (True, False), (True, True)])
+def test_engines_agree_on_random_inputs(
+    size: tuple[int, int, int, int], moved: bool, mirrored: bool
+) -> None:
+    plain = random_checkpoint(*size)
+    checkpoint = replace(plain, model=replace(plain.model, moved=moved, mirrored=mirrored))
     batch = np.random.default_rng(0).normal(size=(250, *size[:3])).astype(np.float32)
     ours = load_engine(checkpoint, "numpy").probabilities(batch)
     theirs = load_engine(checkpoint, "torch").probabilities(batch)

@@ -1,5 +1,6 @@
 """The lesson's network: its numbers, its names, and state dicts of its own class."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from cnncli.config import ModelConfig, Preprocessing
 from cnncli.errors import CheckpointError, ShapeError, UsageError
 from cnncli.nn.layer_table import layer_table, part_outputs
 from cnncli.nn.networks import build_network
-from cnncli.nn.networks.simple import SimpleCNN
 from cnncli.nn.state_dict import load_network, read_state_dict, to_arrays
 from tests.networks import TORCHVISIONS, describe, tensor_shapes
 
@@ -121,20 +121,35 @@ def test_patches_are_told_apart_by_what_they_differ_in(channels: int) -> None:
     torch.testing.assert_close(products, products.diag().diag(), atol=1e-3, rtol=0)
 
 
-def test_deep_answers_with_the_mean_for_a_picture_and_its_mirror_image() -> None:
-    config = ModelConfig("deep", 3, 20, 18, 4)
-    single, both = build_network(config), build_network(replace(config, mirrored=True))
-    both.load_state_dict(single.state_dict())
-    pictures, flipped = batch(5, 3, 20, 18), batch(5, 3, 20, 18).flip(3)
-    learning = both(pictures)  # from single pictures: the statistics are those of the batch
+VIEWS = [
+    ("deep", {"mirrored": True}, (0, 1)),
+    ("simple", {"moved": True}, (0, 2, 4)),
+    ("deep", {"moved": True, "mirrored": True}, range(6)),
+]
+
+
+@pytest.mark.parametrize(("name", "which", "chosen"), VIEWS)
+def test_answers_are_the_mean_over_views(
+    name: str, which: dict[str, bool], chosen: Sequence[int]
+) -> None:
+    config = ModelConfig(name, 3, 20, 18, 4)
+    single, several = build_network(config), build_network(replace(config, **which))
+    several.load_state_dict(single.state_dict())
+    pictures = batch(5, 3, 20, 18)
+    learning = several(pictures)  # from single pictures: the statistics are those of the batch
     torch.testing.assert_close(learning, single(pictures))
-    single.eval(), both.eval()
-    mean = (single(pictures) + single(flipped)) / 2
-    torch.testing.assert_close(both(pictures), mean)
-    torch.testing.assert_close(both(flipped), mean)
-    assert (single(pictures) - single(flipped)).abs().max() > 1e-3
-    names = [[layer.name for layer in layer_table(each, config)] for each in (single, both)]
-    assert names[0] == names[1]
+    single.eval(), several.eval()
+    # What a picture shows a pixel down and to the left, and up and to the right.
+    low_left = torch.cat([pictures[:, :, :1], pictures[:, :, :-1]], 2)
+    low_left = torch.cat([low_left[..., 1:], low_left[..., -1:]], 3)
+    up_right = torch.cat([pictures[:, :, 1:], pictures[:, :, -1:]], 2)
+    up_right = torch.cat([up_right[..., :1], up_right[..., :-1]], 3)
+    views = [each for view in (pictures, low_left, up_right) for each in (view, view.flip(3))]
+    answers = [single(views[i]) for i in chosen]
+    torch.testing.assert_close(several(pictures), sum(answers) / len(answers))
+    assert (several(pictures) - answers[0]).abs().max() > 1e-3
+    rows = [layer_table(each, config) for each in (single, several)]
+    assert rows[0] == rows[1]  # names, and the work for one view
 
 
 # Sizes that no halving leaves even, and more classes than one.
@@ -252,7 +267,7 @@ def test_a_state_dict_of_the_lessons_class_predicts_the_same(tmp_path: Path) -> 
 
 
 def test_pooling_before_relu_changes_no_gradient() -> None:
-    theirs, ours = lesson(), SimpleCNN()
+    theirs, ours = lesson(), build_network(ModelConfig())
     ours.load_state_dict(theirs.state_dict())
     for network in (theirs, ours):
         network(batch(4, 1, 28, 28)).square().sum().backward()

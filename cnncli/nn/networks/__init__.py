@@ -35,6 +35,8 @@ class NetworkEntry:
         nothing by it leaves the threads to torch's operations.
     tiny
         Whether its operations are too small to be shared out among threads.
+    views
+        Whether it can answer with the mean for several views of a picture.
     fades
         Whether the augmentation of digits gets weaker towards the last epoch.
     module
@@ -52,6 +54,7 @@ class NetworkEntry:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     replicas: bool = False
     tiny: bool = False
+    views: bool = False
     fades: bool = False
     module: str = ""
     pretrained: bool = False
@@ -71,8 +74,10 @@ _RECORDS = {
     "optimizer": "muon-turn", "lr": 0.03, "schedule": "linear", "label_smoothing": 0.2
 }  # fmt: skip
 NETWORKS = {
-    "simple": NetworkEntry("the lesson's network", 4, _MUON, replicas=True, tiny=True, fades=True),
-    "deep": NetworkEntry("for accuracy on small pictures", 8, _RECORDS, replicas=True),
+    "simple": NetworkEntry(
+        "the lesson's network", 4, _MUON, replicas=True, tiny=True, views=True, fades=True
+    ),
+    "deep": NetworkEntry("for accuracy on small pictures", 8, _RECORDS, replicas=True, views=True),
     "residual": NetworkEntry("", 8, replicas=True),
     "photos": NetworkEntry(
         "for photographs, with features trained on ImageNet",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cnncli.config import ModelConfig
+from cnncli.nn.networks.views import over_views
 from cnncli.nn.norm import BatchNorm
 
 WIDTHS = (64, 256, 256)  # maps of each group
@@ -59,19 +60,14 @@ class DeepCNN(nn.Module):
 
     Parameters
     ----------
-    in_channels
-        1 for greyscale, 3 for colour.
-    num_classes
-        Number of outputs.
-    mirrored
-        Whether it answers with the mean for a picture and its mirror image; it learns from single
-        pictures all the same.
+    config
+        Channels, number of classes, and views.
     """
 
-    def __init__(self, in_channels: int, num_classes: int, *, mirrored: bool = False) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.mirrored = mirrored
-        self.whiten = nn.Conv2d(in_channels, 2 * PATCH**2 * in_channels, PATCH)
+        self.config = config
+        self.whiten = nn.Conv2d(config.in_channels, 2 * PATCH**2 * config.in_channels, PATCH)
         self.whiten.weight.requires_grad_(False)
         self.gelu = nn.GELU()
         self.groups = nn.Sequential()
@@ -81,20 +77,22 @@ class DeepCNN(nn.Module):
         for (inputs, outputs), pool in zip(sizes, pools, strict=True):
             self.groups.append(ConvBlock(inputs, outputs, pool))
             self.groups.append(ConvBlock(outputs, outputs))
-        self.head = nn.Linear(WIDTHS[-1], num_classes)
+        self.head = nn.Linear(WIDTHS[-1], config.num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
-        both = self.mirrored and not self.training
-        if both:
-            images = torch.cat([images, images.flip(3)])  # (2N, C, H, W)
-        x = self.gelu(self.whiten(images))  # (N, 8C, H-1, W-1)
-        x = self.groups(x).amax((2, 3))  # (N, 256)
-        if both:  # the head is linear: what it makes of the mean is its answers' mean
-            pair = x.unflatten(0, (2, -1))  # (2, N, 256)
-            x = (pair[0] + pair[1]) / 2
+        if self.training:
+            x = self.features(images)
+        else:
+            x = over_views(self.features, images, self.config)
         logits: Tensor = self.head(x * _SHRINK)  # (N, num_classes)
         return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the largest value of each of the last maps, ``(N, 256)``."""
+        x = self.gelu(self.whiten(images))  # (N, 8C, H-1, W-1)
+        largest: Tensor = self.groups(x).amax((2, 3))
+        return largest
 
     @torch.no_grad()
     def see(self, images: Tensor) -> None:
@@ -119,4 +117,4 @@ class DeepCNN(nn.Module):
 
 def build(config: ModelConfig) -> DeepCNN:
     """Return the network for a number of channels and classes."""
-    return DeepCNN(config.in_channels, config.num_classes, mirrored=config.mirrored)
+    return DeepCNN(config)
