@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Self
 
+from cnncli.config import ModelConfig
+
 Shape = tuple[int, ...]
 MAX_TEXT_LENGTH = 400
 
@@ -72,3 +74,14 @@ class Layer:
 def tensor_shapes(layers: "tuple[Layer, ...] | list[Layer]") -> dict[str, Shape]:
     """Return the shape of every learned tensor of a network by its name in the state dict."""
     return {name: shape for layer in layers for name, shape in layer.tensors.items()}
+
+
+def views_text(model: ModelConfig) -> str:
+    """Return in words what a network's answers are the mean of; nothing for a single view.
+
+    >>> views_text(ModelConfig(moved=True))
+    'mean over the picture and copies of it, moved by a pixel'
+    """
+    ways = {"moved by a pixel": model.moved, "mirrored": model.mirrored}
+    copies = " and ".join(way for way, taken in ways.items() if taken)
+    return copies and f"mean over the picture and copies of it, {copies}"

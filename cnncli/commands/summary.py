@@ -8,7 +8,7 @@ import typer
 
 from cnncli.commands._options import Json
 from cnncli.commands._weights import open_weights, weights_name
-from cnncli.layers import Layer
+from cnncli.layers import Layer, views_text
 from cnncli.show.console import result, stdout_console
 from cnncli.show.summary import share, show_summary
 
@@ -54,7 +54,7 @@ def _facts(checkpoint: "Checkpoint", path: Path, reason: str) -> dict[str, Any]:
     size = f"{prepared.height}x{prepared.width}x{prepared.channels}"
     return {
         "file": f"{weights_name(path)} ({reason}, {path.stat().st_size:,} bytes)",
-        "network": checkpoint.model.name,
+        "network": ": ".join(filter(None, (checkpoint.model.name, views_text(checkpoint.model)))),
         "classes": list(checkpoint.classes),
         "input": f"{size} ({prepared.kind}), mean {_numbers(prepared.mean)}, "
         f"standard deviation {_numbers(prepared.std)}",

@@ -27,7 +27,7 @@ from cnncli.preprocess import (
 # What the network's confidence and its out-of-distribution score add to the evidence of a picture.
 CONFIDENT, STRANGE = 5.0, 11.0
 # The same for there being a digit at all; below 0 that is flagged.
-CLEAR_CONFIDENT, CLEAR_STRANGE = 0.59, 9.30
+CLEAR_CONFIDENT, CLEAR_STRANGE = 5.71, 8.45
 LEAST_SURE = -3.0  # logarithm of a probability: what is lower counts as that
 ODDS = -4.0, 8.0  # logarithms of odds of that score: what is beyond counts as that
 

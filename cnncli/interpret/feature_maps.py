@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.checkpoint import Checkpoint
-from cnncli.config import ModelConfig
 from cnncli.errors import CheckpointError, UsageError
 from cnncli.inference.engine import softmax, temperature_of
 from cnncli.inference.numpy_engine import views
+from cnncli.layers import views_text
 from cnncli.ops import max_pool2d
 
 Array = NDArray[np.float32]
@@ -101,12 +101,6 @@ def _hidden(weights: Mapping[str, Array], image: Array) -> list[Stage]:
         Stage("fc1", f"fully connected, each number from all {flat.size:,}", hidden, signed=True),
         Stage("relu3", _RELU, np.maximum(hidden, 0)),
     ]
-
-
-def views_text(model: ModelConfig) -> str:
-    """Return in words what a network's answers are the mean of."""
-    others = [name for name in ("moved by a pixel", "mirrored") if getattr(model, name.split()[0])]
-    return f"mean over the picture and copies of it, {' and '.join(others)}"
 
 
 def _hooked(checkpoint: Checkpoint, image: Array) -> list[Stage]:
