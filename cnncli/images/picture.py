@@ -80,13 +80,11 @@ def to_uint8_rgb(
     return mixed.astype(np.uint8)
 
 
-def to_uint8_grey(
-    picture: Picture, background: tuple[int, int, int] = (255, 255, 255)
-) -> NDArray[np.uint8]:
+def to_uint8_grey(picture: Picture) -> NDArray[np.uint8]:
     """Return the luma of :func:`to_uint8_rgb`, uint8 ``(H, W)``; grey pictures stay exact."""
     if picture.pixels.ndim == 2 and picture.alpha is None:
         return _to_uint8(picture.pixels)
-    rgb = to_uint8_rgb(picture, background).astype(np.uint32)
+    rgb = to_uint8_rgb(picture).astype(np.uint32)
     luma: NDArray[np.uint32] = rgb @ np.array(_LUMA, np.uint32)
     return ((luma + 32768) >> 16).astype(np.uint8)
 
