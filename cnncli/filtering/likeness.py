@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.ops import FILTERS
+from cnncli.ops import FILTERS, Kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +57,24 @@ def most_like(kernel: NDArray[Any]) -> Likeness | None:
     poses = _poses(kernel.shape)
     if not poses or not strength:
         return None
-    cosines = np.stack([pose.unit for pose in poses]) @ (kernel.ravel() / strength)
+    cosines = np.stack([unit for _, _, unit in poses]) @ (kernel.ravel() / strength)
     # Of equal ones the first: the name that needs no turn.
     first = int((abs(cosines) > abs(cosines).max() - 1e-9).argmax())
-    pose, cosine = poses[first], float(cosines[first])
-    return Likeness(pose.name, pose.turned, cosine < 0, abs(cosine), pose.edge)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pose:
-    """A named kernel, turned by quarter turns, as a vector of length 1."""
-
-    name: str
-    turned: int
-    edge: bool
-    unit: NDArray[np.float64]
+    (named, turned, _), cosine = poses[first], float(cosines[first])
+    return Likeness(named.name, turned, cosine < 0, abs(cosine), not named.weights.sum())
 
 
 @cache
-def _poses(shape: tuple[int, ...]) -> tuple[_Pose, ...]:
-    """Return the named kernels that have a shape when turned, those without a turn first."""
-    return tuple(
-        _Pose(
-            named.name, turned, not named.weights.sum(), weights.ravel() / np.linalg.norm(weights)
-        )
+def _poses(shape: tuple[int, ...]) -> list[tuple[Kernel, int, NDArray[np.float64]]]:
+    """Return the named kernels that have a shape when turned, those without a turn first.
+
+    Each with its quarter turns, and as a vector of length 1.
+    """
+    return [
+        (named, turned, weights.ravel() / np.linalg.norm(weights))
         for turned in range(4)
         for named in FILTERS.values()
         if not named.partners
         for weights in [np.rot90(named.weights, turned)]
         if weights.shape == shape
-    )
+    ]

@@ -53,8 +53,6 @@ class Sensitivity:
 
     Parameters
     ----------
-    confidence
-        Of the class, nothing covered.
     confidence_drop
         float32 ``(H, W)``: for each pixel the mean of ``confidence - confidence when covered``
         over all patches that cover it. Negative where covering helps the class.
@@ -62,7 +60,6 @@ class Sensitivity:
         The patch that costs the class most, and the one that helps it most (or costs least).
     """
 
-    confidence: float
     confidence_drop: Array
     strongest: Region
     opposing: Region
@@ -109,7 +106,7 @@ def occlusion(ask: Ask, image: Array, index: int, patch: int, fill: Array) -> Se
     strongest, opposing = (
         regions[int((part > part.max() - _ROUNDING).argmax())] for part in (drops, -drops)
     )
-    return Sensitivity(confidence, mean, strongest, opposing)
+    return Sensitivity(mean, strongest, opposing)
 
 
 def patches(height: int, width: int, patch: int) -> Iterator[Region]:
