@@ -1,6 +1,7 @@
 """``cnncli filters``: the named kernels, what they are for and what they do."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,10 +139,6 @@ def _list_learned(weights: Path, as_json: bool) -> None:
             record = {
                 "kernel": name,
                 "weights": kernel.round(4).tolist(),
-                "like": like.name if like else None,
-                "turned": 90 * like.turned if like else 0,
-                "negated": like.negated if like else False,
-                "similarity": round(like.similarity, 4) if like else 0.0,
-                "edge": like.edge if like else False,
+                **asdict(replace(like, similarity=round(like.similarity, 4))),
             }
             result(json.dumps(record))

@@ -152,13 +152,5 @@ def strongest_window(heat: Array, patch: int) -> Region:
     UsageError
         If the patch is not smaller than the map.
     """
-    regions = list(patches(heat.shape[0], heat.shape[1], patch))
-    sums = np.zeros((heat.shape[0] + 1, heat.shape[1] + 1), np.float64)
-    sums[1:, 1:] = heat.cumsum(0, dtype=np.float64).cumsum(1)
-
-    def heat_of(region: Region) -> float:
-        top, left = region.top, region.left
-        low, right = top + region.height, left + region.width
-        return float(sums[low, right] - sums[top, right] - sums[low, left] + sums[top, left])
-
-    return max(regions, key=heat_of)
+    regions = patches(heat.shape[0], heat.shape[1], patch)
+    return max(regions, key=lambda region: heat[region.area()].sum(dtype=np.float64))

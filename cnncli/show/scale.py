@@ -33,8 +33,7 @@ def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]
     scale = min(width / columns, height / rows)
     if scale >= 1:
         return pixels.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
-    new_rows, new_columns = max(1, round(rows * scale)), max(1, round(columns * scale))
-    return _area_means(_area_means(pixels, new_rows, 0), new_columns, 1)
+    return stretch(pixels, max(1, round(columns * scale)), max(1, round(rows * scale)))
 
 
 def stretch(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -66,7 +65,6 @@ def stretch(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
 
 def _area_means(pixels: NDArray[np.uint8], count: int, axis: int) -> NDArray[np.uint8]:
     size = pixels.shape[axis]
-    count = min(count, size)
     starts = np.arange(count) * size // count
     sums = np.add.reduceat(pixels, starts, axis=axis, dtype=np.uint32)
     lengths = np.diff(np.append(starts, size)).reshape([-1 if a == axis else 1 for a in range(3)])
