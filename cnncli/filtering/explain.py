@@ -213,8 +213,7 @@ class _Spots:
             return picked
         share = np.abs(weights) * self.alpha
         mean = (share * picked).sum() / share.sum() if share.any() else 0.0
-        mixed: Array = self.alpha * picked + (1 - self.alpha) * mean
-        return mixed
+        return self.alpha * picked + (1 - self.alpha) * mean
 
 
 def _spots(picture: Picture, shape: tuple[int, ...], settings: Settings, x: int, y: int) -> _Spots:

@@ -5,6 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.images.picture import rounded
+
 # Positions between -1 and 1, and the colours there. Zero is black as the paper of a digit is to
 # the network; blue and orange stay apart for colour-blind eyes, and light grows with size.
 _POSITIONS = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -46,8 +48,7 @@ def diverging(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
 def _table() -> NDArray[np.uint8]:
     ramp = np.linspace(-1, 1, 2 * _STEPS + 1)
     channels = [np.interp(ramp, _POSITIONS, channel) for channel in zip(*_COLOURS, strict=True)]
-    table: NDArray[np.uint8] = np.floor(np.stack(channels, axis=-1) + 0.5).astype(np.uint8)
-    return table
+    return rounded(np.stack(channels, axis=-1))
 
 
 def greys(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
@@ -61,8 +62,7 @@ def greys(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
     [0, 128, 255]
     """
     low = -limit if values.min(initial=0) < 0 else 0.0
-    level = np.clip((values - low) / (limit - low), 0, 1) * 255
-    grey: NDArray[np.uint8] = np.floor(level + 0.5).astype(np.uint8)
+    grey = rounded(np.clip((values - low) / (limit - low), 0, 1) * 255)
     return np.repeat(grey[..., np.newaxis], 3, axis=-1)
 
 
@@ -91,5 +91,4 @@ def mixed(
     # Light of the colour takes the place of the picture's as the heat grows, but for a quarter:
     # the strokes stay visible below the hottest place.
     blend = grey * (1 - 0.75 * strength) + colour * (0.75 * strength + 0.0)
-    pixels: NDArray[np.uint8] = np.floor(np.clip(blend, 0, 255) + 0.5).astype(np.uint8)
-    return pixels
+    return rounded(blend)

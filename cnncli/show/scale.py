@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 
 def rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return grey or colour pixels as ``(H, W, 3)``."""
-    return np.repeat(pixels[:, :, np.newaxis], 3, axis=2) if pixels.ndim == 2 else pixels
+    """Return pixels ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)`` as the last."""
+    planes = pixels.reshape(*pixels.shape[:2], -1)
+    return planes if planes.shape[2] == 3 else np.repeat(planes, 3, axis=2)
 
 
 def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
