@@ -126,7 +126,7 @@ def check_folder(folder: Path, root: Path) -> Checked:
 def _open(folder: Path, root: Path) -> _Folder:
     from cnncli.nn import folders
     from cnncli.nn.cache import cached
-    from cnncli.nn.head import pretrained_features
+    from cnncli.nn.head import photo_features
 
     whole = folder.resolve()  # the name by which training keeps it, too
     parts = folders.part_folders(whole)
@@ -145,7 +145,7 @@ def _open(folder: Path, root: Path) -> _Folder:
         broken += [(folder / path.relative_to(whole), reason) for path, reason in unread]
     images = np.concatenate([split.images.numpy() for split in splits])
     labels = np.concatenate([split.labels.numpy() for split in splits])
-    features = pretrained_features("photos", images, preprocessing, str(whole), root)
+    features = photo_features(images, preprocessing, str(whole), root)
     return _Folder(
         folder / parts["train"].relative_to(whole),
         classes,
