@@ -66,9 +66,7 @@ def greys(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
     return np.repeat(grey[..., np.newaxis], 3, axis=-1)
 
 
-def mixed(
-    picture: NDArray[np.uint8], heat: NDArray[np.floating], limit: float
-) -> NDArray[np.uint8]:
+def mixed(picture: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Lay a heat map over a picture: where the heat is 0 the picture stays, dimmed to grey.
 
     Parameters
@@ -76,19 +74,18 @@ def mixed(
     picture
         uint8 ``(H, W, 3)``.
     heat
-        ``(H, W)``, between ``-limit`` and ``limit``.
-    limit
-        Above 0.
+        ``(H, W)``; its largest absolute value is the end of the colours.
 
     Returns
     -------
     ndarray
         uint8 ``(H, W, 3)``.
     """
-    strength = np.clip(np.abs(heat) / limit, 0, 1)[:, :, np.newaxis]
+    limit = largest(heat)
+    strength = (np.abs(heat) / limit)[:, :, np.newaxis]
     grey = picture.mean(axis=2, keepdims=True) * 0.55
     colour = diverging(heat, limit).astype(np.float64)
     # Light of the colour takes the place of the picture's as the heat grows, but for a quarter:
     # the strokes stay visible below the hottest place.
-    blend = grey * (1 - 0.75 * strength) + colour * (0.75 * strength + 0.0)
+    blend = grey * (1 - 0.75 * strength) + colour * (0.75 * strength)
     return rounded(blend)
