@@ -3,8 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -45,8 +44,10 @@ def ordered_map(
 def _in_threads(
     work: Callable[[Item], Outcome], items: Iterable[Item], jobs: int
 ) -> Iterator[Outcome]:
+    from concurrent.futures import ThreadPoolExecutor  # 2 ms and more that one job does not need
+
     pool = ThreadPoolExecutor(jobs)
-    waiting: deque[Future[Outcome]] = deque()
+    waiting: deque[Any] = deque()  # of futures
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
