@@ -126,7 +126,7 @@ def check_folder(folder: Path, root: Path) -> Checked:
 def _open(folder: Path, root: Path) -> _Folder:
     from cnncli.nn import folders
     from cnncli.nn.cache import cached
-    from cnncli.nn.head import pretrained_features
+    from cnncli.nn.head import photo_features
 
     whole = folder.resolve()  # the name by which training keeps it, too
     parts = folders.part_folders(whole)
@@ -145,7 +145,7 @@ def _open(folder: Path, root: Path) -> _Folder:
         broken += [(folder / path.relative_to(whole), reason) for path, reason in unread]
     images = np.concatenate([split.images.numpy() for split in splits])
     labels = np.concatenate([split.labels.numpy() for split in splits])
-    features = pretrained_features("photos", images, preprocessing, str(whole), root)
+    features = photo_features(images, preprocessing, str(whole), root)
     return _Folder(
         folder / parts["train"].relative_to(whole),
         classes,
@@ -268,21 +268,14 @@ def copies(features: Array, pixels: NDArray[np.uint8]) -> list[tuple[int, int, f
     return sorted(found, key=lambda pair: -pair[2])
 
 
-def _neighbours(features: Array) -> Iterator[tuple[int, int]]:
+def _neighbours(features: Array) -> list[tuple[int, int]]:
+    """Return the pairs of which one is among the nearest of the other, by their angle."""
+    from sklearn.neighbors import NearestNeighbors
+
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
-    scaled /= np.linalg.norm(scaled, axis=1, keepdims=True) + 1e-6
-    count = min(NEIGHBOURS, len(scaled) - 1)
-    pairs = set()
-    for start in range(0, len(scaled), 1024):
-        block = scaled[start : start + 1024] @ scaled.T
-        block[np.arange(len(block)), start + np.arange(len(block))] = -2  # not itself
-        nearest = np.argpartition(-block, count - 1, axis=1)[:, :count]
-        pairs |= {
-            (min(start + row, int(other)), max(start + row, int(other)))
-            for row, others in enumerate(nearest)
-            for other in others
-        }
-    yield from sorted(pairs)
+    near = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(scaled) - 1), metric="cosine")
+    nearest = near.fit(scaled).kneighbors(return_distance=False).tolist()
+    return sorted({(min(a, b), max(a, b)) for a, others in enumerate(nearest) for b in others})
 
 
 def _shrunk(picture: NDArray[np.uint8], left: float = 0, top: float = 0, part: float = 1) -> Array:

@@ -7,6 +7,7 @@ import re
 import stat
 import threading
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,7 +88,7 @@ def write_whole(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def open_lines(path: Path, end: int) -> BinaryIO:
+def open_lines(path: Path, end: int) -> FileIO:
     """Open a file that grows line by line, at its end, each line written at once.
 
     Parameters
@@ -97,10 +98,8 @@ def open_lines(path: Path, end: int) -> BinaryIO:
     end
         Bytes that stay; what lies behind is a line that was cut off.
     """
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
+    file = path.open("ab", buffering=0)
     file.truncate(end)
-    file.seek(end)
     return file
 
 
@@ -116,10 +115,9 @@ def remove_unfinished() -> None:
 
 
 def _create(temporary: Path) -> BinaryIO:
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with _may_begin:
         _unfinished.add(temporary)
-        return os.fdopen(os.open(temporary, flags, 0o666), "w+b")
+        return temporary.open("x+b")
 
 
 def _mode_of(target: Path) -> int | None:

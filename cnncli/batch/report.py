@@ -118,9 +118,8 @@ class PictureReport:
             notice(f"{name} {text}", quiet=quiet)
         if record.error is not None:
             return
-        if self._options.verbose and (self._first or not self._alone):
-            for plan in record.plans:
-                notice(plan)
+        for plan in record.plans if self._options.verbose else ():
+            notice(plan)
         if self._alone:
             remark = f"; {record.remark}" if record.remark else ""
             notice(f"{name}: {record.before} -> {record.after}{remark}", quiet=quiet)

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import filecmp
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -148,7 +147,7 @@ def _names(folder: Path, name: str) -> Iterator[Path]:
 
 def _reserve(target: Path) -> bool:
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        target.touch(exist_ok=False)
     except FileExistsError:
         return False
     return True

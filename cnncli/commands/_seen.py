@@ -16,6 +16,7 @@ from cnncli.commands._weights import open_weights, weights_name
 from cnncli.images import Picture, read_picture, to_uint8_rgb, write_picture
 from cnncli.preprocess import Prepared, prepare, to_network_input
 from cnncli.show.console import notice, warning
+from cnncli.show.scale import rgb
 from cnncli.show.text import percent, printable
 
 Image = Annotated[
@@ -73,8 +74,7 @@ class Seen:
 
     def shown(self) -> NDArray[np.uint8]:
         """Return what the network is shown as RGB pixels ``(H, W, 3)``."""
-        pixels = self.prepared.pixels
-        return pixels if pixels.shape[2] == 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
+        return rgb(self.prepared.pixels)
 
     def nothing(self) -> NDArray[np.float32]:
         """Return what stands for "nothing is here", normalised, one value a channel.

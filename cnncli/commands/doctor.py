@@ -52,11 +52,11 @@ def _pictures_state() -> str:
     package = f"textual-image {_installed('textual-image')}"
     if not draws_colours(console) or console.options.ascii_only:
         return f"ASCII shades; {package}"
-    graphics = terminal_graphics(console)
-    if graphics is None:
+    answer = terminal_graphics(console)
+    if answer is None:
         return f"half blocks; {package}; pip install 'cnncli[graphics]' for Kitty and Sixel"
-    width, height = graphics.answer.cell
-    return f"{graphics.answer.protocol}, {width}x{height} pixels a character; {package}"
+    width, height = answer.cell
+    return f"{answer.protocol}, {width}x{height} pixels a character; {package}"
 
 
 def _torch_state() -> str:

@@ -1,11 +1,9 @@
 """``cnncli evaluate``: how good weights are on labelled pictures, and where they fail."""
 
-import csv
-import io
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -30,6 +28,10 @@ from cnncli.show.evaluation import (
     draw_confusion,
     mistakes_sheet,
 )
+from cnncli.show.text import csv_text
+
+if TYPE_CHECKING:
+    from cnncli.nn.splits import Split
 
 MOST_MISTAKES = 64  # on the contact sheet
 
@@ -92,7 +94,8 @@ def evaluate(
     if as_json:
         result(json.dumps({"data": found.name, **scores.to_dict()}, ensure_ascii=False))
     elif as_csv:
-        _print_csv(scores)
+        rows = scores.to_dict()["per_class"]
+        result(csv_text([rows[0].keys(), *(row.values() for row in rows)]))
     else:
         _print(scores, found.name)
 
@@ -112,17 +115,15 @@ def _open(data: str | None, checkpoint: Checkpoint, quiet: bool) -> Labelled:
     opened = open_data(name, data_folder(), edge=edge, photos=coloured)
     for text in opened.notices:
         notice(text, quiet=quiet)
-    test = opened.load_test()
-    pixels = test.images.permute(0, 2, 3, 1).numpy()
-    return _checked(name, pixels, test.labels.numpy(), opened.classes, checkpoint)
+    return _checked(name, opened.load_test(), opened.classes, checkpoint)
 
 
 def _is_class_folder(folder: Path) -> bool:
+    from cnncli.nn.folders import class_folders
     from cnncli.nn.sources import find_pair
 
-    if find_pair(folder, "train"):  # IDX files, whatever else lies there, such as a cache
-        return False
-    return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
+    # Where IDX files are, whatever else lies there, such as a cache, is no class.
+    return not find_pair(folder, "train") and bool(class_folders(folder))
 
 
 def _whole_folder(folder: Path, checkpoint: Checkpoint, quiet: bool) -> Labelled:
@@ -135,19 +136,15 @@ def _whole_folder(folder: Path, checkpoint: Checkpoint, quiet: bool) -> Labelled
     split, broken = read_part(listing, checkpoint.preprocessing)
     for text in (*notices, *(f"skipped: {why}" for _, why in broken)):
         notice(text, quiet=quiet)
-    pixels = split.images.permute(0, 2, 3, 1).numpy()
-    return _checked(str(part), pixels, split.labels.numpy(), classes, checkpoint)
+    return _checked(str(part), split, classes, checkpoint)
 
 
 def _checked(
-    name: str,
-    pixels: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    classes: tuple[str, ...],
-    checkpoint: Checkpoint,
+    name: str, split: "Split", classes: tuple[str, ...], checkpoint: Checkpoint
 ) -> Labelled:
     """Return the pictures with the network's own class numbers: classes are matched by name."""
     wanted = checkpoint.preprocessing
+    pixels, labels = split.images.permute(0, 2, 3, 1).numpy(), split.labels.numpy()
     if pixels.shape[1:] != (wanted.height, wanted.width, wanted.channels):
         raise DataError(
             f"{name} has pictures of {pixels.shape[2]}x{pixels.shape[1]}x{pixels.shape[3]} and "
@@ -163,15 +160,6 @@ def _checked(
         raise DataError(f"{name} has no pictures that can be read; name another folder")
     number = np.array([checkpoint.classes.index(label) for label in classes], np.int64)
     return Labelled(name, pixels, number[labels])
-
-
-def _print_csv(scores: Scores) -> None:
-    text = io.StringIO()
-    rows = scores.to_dict()["per_class"]
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    result(text.getvalue().rstrip("\n"))
 
 
 def _print(scores: Scores, name: str) -> None:

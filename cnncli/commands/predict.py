@@ -1,7 +1,5 @@
 """``cnncli predict``: what is in the pictures, how sure that is, and what the network saw."""
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +34,7 @@ from cnncli.inference.predict import Guess, Prediction, Predictor, RemoteEngine
 from cnncli.limits import MAX_PIXELS
 from cnncli.preprocess import pixels_needed
 from cnncli.show.console import notice, result
+from cnncli.show.text import csv_text
 
 MAX_BLOCKS = 12  # predictions that are shown with their picture; more get a line each
 CSV_HEADER = "path,label,index,confidence,warnings,error"
@@ -307,7 +306,4 @@ def _guess(guess: Guess) -> dict[str, Any]:
 def _csv_row(prediction: Prediction) -> str:
     record = _record(prediction)
     cells = [record["path"], record["label"], record["index"], record["confidence"]]
-    row = io.StringIO()
-    writer = csv.writer(row, lineterminator="\n")  # a name with a line end is quoted
-    writer.writerow([*cells, "; ".join(record["warnings"]), record["error"]])
-    return row.getvalue().removesuffix("\n")
+    return csv_text([[*cells, "; ".join(record["warnings"]), record["error"]]])

@@ -1,19 +1,18 @@
 """``cnncli summary``: a network as a table of layers, and its checkpoint's card."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from cnncli.checkpoint import Checkpoint
 from cnncli.commands._options import Json
 from cnncli.commands._weights import open_weights, weights_name
 from cnncli.layers import Layer, views_text
 from cnncli.show.console import result, stdout_console
 from cnncli.show.summary import share, show_summary
-
-if TYPE_CHECKING:
-    from cnncli.checkpoint import Checkpoint
 
 
 def summary(
@@ -25,7 +24,7 @@ def summary(
             help="Checkpoint. Default: weights/last.safetensors here, else the shipped one.",
         ),
     ] = None,
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Show a network: layers, shapes, parameters, multiply-adds, receptive field, and its card.
 
@@ -39,16 +38,14 @@ def summary(
         from cnncli.nn.state_dict import layers_of
 
         layers = layers_of(checkpoint)
-    if json:
-        from json import dumps
-
-        result(dumps(_record(checkpoint, layers, path)))
+    if as_json:
+        result(json.dumps(_record(checkpoint, layers, path)))
         return
     facts = _facts(checkpoint, path, reason)
     show_summary(stdout_console(), checkpoint.model, layers, facts, checkpoint.card)
 
 
-def _facts(checkpoint: "Checkpoint", path: Path, reason: str) -> dict[str, Any]:
+def _facts(checkpoint: Checkpoint, path: Path, reason: str) -> dict[str, Any]:
     """Return what is said about the file under the table."""
     prepared = checkpoint.preprocessing
     size = f"{prepared.height}x{prepared.width}x{prepared.channels}"
@@ -65,7 +62,7 @@ def _numbers(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:g}" for value in values)
 
 
-def _record(checkpoint: "Checkpoint", layers: Sequence[Layer], path: Path) -> dict[str, Any]:
+def _record(checkpoint: Checkpoint, layers: Sequence[Layer], path: Path) -> dict[str, Any]:
     """Return the ``--json`` line."""
     parameters = sum(layer.parameters for layer in layers)
     multiply_adds = sum(layer.multiply_adds for layer in layers)

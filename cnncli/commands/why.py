@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 from cnncli.commands._options import Json, MaxPixels, Output, Quiet, Show, Weights
 from cnncli.commands._seen import Answer, Image, Seen, read_one, wants_show
 from cnncli.errors import UsageError
+from cnncli.images.picture import rounded
 from cnncli.inference.engine import Engine, load_engine
 from cnncli.interpret.hires_cam import hires_cam
 from cnncli.interpret.occlusion import Region, occlusion, strongest_window
 from cnncli.limits import MAX_PIXELS
+from cnncli.show.colours import mixed
 from cnncli.show.console import result, stdout_console
 from cnncli.show.picture import show_pictures
+from cnncli.show.scale import rgb
 from cnncli.show.text import percent, printable
-from cnncli.show.why import heat_over, why_sheet
+from cnncli.show.why import why_sheet
 
 Method = Literal["occlusion", "grad-cam"]
 SLIGHT = 0.01  # a fall of less than one point: no region decides alone
@@ -127,15 +130,14 @@ def why(
     )
     words, pixels = attribution.sentences(), _to_pixels(covered, seen)
     panel = f"{region} covered", pixels
-    box = region.left, region.top, region.width, region.height
-    target = seen.write(why_sheet(seen.pictures(), heat, box, panel, words), output, "why")
+    target = seen.write(why_sheet(seen.pictures(), heat, region, panel, words), output, "why")
     if as_json:
         _print_record(seen, attribution, target)
     elif target != "-":
         result("\n".join([f"{target}: {words[0]}", *words[1:]]))
     if wants_show(show, quiet or as_json, target):
         shown = seen.shown()
-        panels = [("shown", shown), ("what decided", heat_over(shown, heat)), ("covered", pixels)]
+        panels = [("shown", shown), ("what decided", mixed(shown, heat)), ("covered", pixels)]
         show_pictures(stdout_console(), panels, max_height=shown.shape[0])
 
 
@@ -168,8 +170,7 @@ def _to_pixels(shown: NDArray[np.float32], seen: Seen) -> NDArray[np.uint8]:
     """Return a network's input as it looks, RGB."""
     prepared = seen.checkpoint.preprocessing
     std, mean = (np.array(v, np.float32)[:, None, None] for v in (prepared.std, prepared.mean))
-    pixels = np.clip(np.floor((shown * std + mean) * 255 + 0.5), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(pixels.transpose(1, 2, 0), (*pixels.shape[1:], 3)))
+    return rgb(rounded((shown * std + mean) * 255).transpose(1, 2, 0))
 
 
 def _print_record(seen: Seen, attribution: Attribution, target: str) -> None:

@@ -12,7 +12,7 @@ from cnncli.filtering.pooling import PoolSettings, pool_picture
 from cnncli.filtering.settings import Settings
 from cnncli.filtering.weighted import opacity
 from cnncli.images import Picture
-from cnncli.ops import Border, Kernel
+from cnncli.ops import Kernel
 from cnncli.ops.borders import border_index, pads
 from cnncli.ops.pixels import combine
 from cnncli.ops.pool import Span
@@ -139,17 +139,17 @@ def explain_pixel(
     refuse_outside(done.picture.pixels, x, y)
     source = _input_of_last(picture, steps, settings)
     step = steps[-1].rotated if settings.op == "convolve" else steps[-1]
-    spots = _spots(source, step.shape, settings, x, y)
+    window, alpha, outside = _window_of_kernel(source, step.shape, settings, x, y)
     scale = float(step.divisor(settings.scale))
     low, high = None, None
     if done.range == "minmax":
         raw = apply_filters(picture, steps, replace(settings, range="raw")).picture.pixels
         low, high = float(raw.min()), float(raw.max())
     channels = []
-    for name, values, pixel in channel_names(source, done.picture.pixels[y, x]):
+    for name, values, pixel in channel_names(window, done.picture.pixels[y, x]):
+        seen = [_visible(values, alpha, part.weights) for part in step.parts]
         own = [part.scale if step.partners else 1 for part in step.parts]
-        windows = [spots.window(values, part.weights) for part in step.parts]
-        sums = list(map(_kernel_sum, windows, step.parts, own))
+        sums = list(map(_kernel_sum, seen, step.parts, own))
         response = sums[0].sum
         if step.partners:
             response = combine(step, [np.array([each.sum], np.float64) for each in sums]).item()
@@ -163,8 +163,8 @@ def explain_pixel(
         op=settings.op,
         border=str(settings.border),
         range=done.range,
-        outside=spots.outside.tolist(),
-        weighted=source.alpha is not None and not is_opaque(source.alpha),
+        outside=outside.tolist(),
+        weighted=alpha is not None,
         combine=step.combine,
         scale=scale,
         bias=settings.bias,
@@ -191,33 +191,13 @@ def refuse_outside(pixels: Array, x: int, y: int) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Spots:
-    """Where the taps of one window lie in the picture."""
+def _window_of_kernel(
+    picture: Picture, shape: tuple[int, ...], settings: Settings, x: int, y: int
+) -> tuple[Array, Array | None, Array]:
+    """Return what lies under a kernel: pixels, their alpha from 0 to 1, and which are outside.
 
-    rows: Array
-    columns: Array
-    outside: Array
-    border: Border
-    alpha: Array | None  # (kh, kw) from 0 to 1
-
-    def window(self, values: Array, weights: Array) -> Array:
-        """Return one channel's values under the kernel, as the filter takes them."""
-        picked: Array = values[np.ix_(self.rows, self.columns)]
-        picked = picked.astype(np.result_type(values, np.int64))
-        if self.border.mode == "constant":
-            value = self.border.value
-            fill = np.asarray(int(value) if value.is_integer() else value)
-            picked = np.where(self.outside, fill, picked)
-        if self.alpha is None:
-            return picked
-        share = np.abs(weights) * self.alpha
-        mean = (share * picked).sum() / share.sum() if share.any() else 0.0
-        mixed: Array = self.alpha * picked + (1 - self.alpha) * mean
-        return mixed
-
-
-def _spots(picture: Picture, shape: tuple[int, ...], settings: Settings, x: int, y: int) -> _Spots:
+    The alpha is None where the picture is opaque.
+    """
     border, strides, dilations = settings.border, settings.stride, settings.dilation
     places, indices = [], []
     for axis, start in enumerate((y, x)):
@@ -228,12 +208,25 @@ def _spots(picture: Picture, shape: tuple[int, ...], settings: Settings, x: int,
         mode = "edge" if border.mode == "valid" else border.mode
         indices.append(border_index(length, before, after, mode)[padded])
     outside = places[0][:, np.newaxis] | places[1]
+    window = picture.pixels[np.ix_(*indices)]
+    window = window.astype(np.result_type(window, np.int64))
     alpha = None
     if picture.alpha is not None and not is_opaque(picture.alpha):
         alpha = opacity(picture.alpha)[np.ix_(*indices)].astype(np.float64)
-        if border.mode == "constant":
-            alpha = np.where(outside, 1.0, alpha)
-    return _Spots(indices[0], indices[1], outside, border, alpha)
+    if border.mode == "constant":
+        fill = np.asarray(int(border.value) if border.value.is_integer() else border.value)
+        window = np.where(outside if window.ndim == 2 else outside[..., np.newaxis], fill, window)
+        alpha = None if alpha is None else np.where(outside, 1.0, alpha)
+    return window, alpha, outside
+
+
+def _visible(values: Array, alpha: Array | None, weights: Array) -> Array:
+    """Return one channel's values as the filter takes them: hidden ones as the visible's mean."""
+    if alpha is None:
+        return values
+    share = np.abs(weights) * alpha
+    mean = (share * values).sum() / share.sum() if share.any() else 0.0
+    return alpha * values + (1 - alpha) * mean
 
 
 def _input_of_last(picture: Picture, steps: tuple[Kernel, ...], settings: Settings) -> Picture:
@@ -247,12 +240,12 @@ def _input_of_last(picture: Picture, steps: tuple[Kernel, ...], settings: Settin
     return replace(earlier, alpha=alpha)
 
 
-def channel_names(source: Picture, pixel: Any) -> list[tuple[str, Array, float]]:
+def channel_names(pixels: Array, pixel: Any) -> list[tuple[str, Array, float]]:
     """Return name, values and the pixel's value of each channel."""
-    if source.pixels.ndim == 2:
-        return [("grey", source.pixels, np.asarray(pixel).item())]
+    if pixels.ndim == 2:
+        return [("grey", pixels, np.asarray(pixel).item())]
     names = {3: "RGB", 4: "CMYK"}.get(len(pixel), "01234")
-    planes = np.moveaxis(source.pixels, -1, 0)
+    planes = np.moveaxis(pixels, -1, 0)
     return list(zip(names, planes, pixel.tolist(), strict=False))
 
 
@@ -323,7 +316,7 @@ def explain_pooled(picture: Picture, settings: PoolSettings, x: int, y: int) -> 
         raw = pool_picture(picture, replace(settings, range="raw")).pixels
         low, high = float(raw.min()), float(raw.max())
     channels = []
-    for name, values, pixel in channel_names(picture, done[y, x]):
+    for name, values, pixel in channel_names(picture.pixels, done[y, x]):
         seen = values[rows, columns]
         value = _pooled(seen, alpha, settings.mode)
         channels.append(PooledChannel(name, seen.tolist(), value, pixel))

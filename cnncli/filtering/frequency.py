@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.images.picture import rounded
 from cnncli.ops import Kernel
 
 # Lengths of a wave in pixels; infinite is a plain area, 2 the finest stripes that pixels can show.
@@ -66,5 +67,4 @@ def gain_picture(kernel: Kernel, size: int = 65) -> NDArray[np.uint8]:
     axis = np.linspace(-0.5, 0.5, size)
     squares = [np.square(gain(k.weights, k.scale, axis, axis[:, np.newaxis])) for k in kernel.parts]
     gains = np.sqrt(np.sum(squares, axis=0))
-    levels: NDArray[np.uint8] = np.floor(gains * (255 / (gains.max() or 1)) + 0.5).astype(np.uint8)
-    return levels
+    return rounded(gains * (255 / (gains.max() or 1)))

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.ops import FILTERS
+from cnncli.ops import FILTERS, Kernel
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """The named kernel that is nearest to another one.
+    """The named kernel that is nearest to another one; the fields are keys of ``--json``.
 
     Parameters
     ----------
-    name
-        Of the named kernel.
+    like
+        Name of the named kernel; None where there is none of the size.
     turned
-        Quarter turns, counter-clockwise, that it was turned by.
+        Degrees, counter-clockwise, that it was turned by.
     negated
         Whether its sign is changed.
     similarity
@@ -28,20 +28,20 @@ class Likeness:
         Whether the named kernel sums to 0: it answers to changes, not to brightness.
     """
 
-    name: str
-    turned: int
-    negated: bool
-    similarity: float
-    edge: bool
+    like: str | None = None
+    turned: int = 0
+    negated: bool = False
+    similarity: float = 0.0
+    edge: bool = False
 
     def __str__(self) -> str:
         """Return the name with what was done to it, such as ``-sobel_x turned 90°``."""
-        turned = f" turned {90 * self.turned}°" if self.turned else ""
-        return f"{'-' if self.negated else ''}{self.name}{turned}"
+        turned = f" turned {self.turned}°" if self.turned else ""
+        return f"{'-' if self.negated else ''}{self.like}{turned}"
 
 
-def most_like(kernel: NDArray[Any]) -> Likeness | None:
-    """Return the likeness of a kernel to the named kernels of its size, or None without any.
+def most_like(kernel: NDArray[Any]) -> Likeness:
+    """Return the likeness of a kernel to the named kernels of its size.
 
     Parameters
     ----------
@@ -56,34 +56,25 @@ def most_like(kernel: NDArray[Any]) -> Likeness | None:
     strength = float(np.linalg.norm(kernel))
     poses = _poses(kernel.shape)
     if not poses or not strength:
-        return None
-    cosines = np.stack([pose.unit for pose in poses]) @ (kernel.ravel() / strength)
+        return Likeness()
+    cosines = np.stack([unit for _, _, unit in poses]) @ (kernel.ravel() / strength)
     # Of equal ones the first: the name that needs no turn.
     first = int((abs(cosines) > abs(cosines).max() - 1e-9).argmax())
-    pose, cosine = poses[first], float(cosines[first])
-    return Likeness(pose.name, pose.turned, cosine < 0, abs(cosine), pose.edge)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pose:
-    """A named kernel, turned by quarter turns, as a vector of length 1."""
-
-    name: str
-    turned: int
-    edge: bool
-    unit: NDArray[np.float64]
+    (named, turned, _), cosine = poses[first], float(cosines[first])
+    return Likeness(named.name, 90 * turned, cosine < 0, abs(cosine), not named.weights.sum())
 
 
 @cache
-def _poses(shape: tuple[int, ...]) -> tuple[_Pose, ...]:
-    """Return the named kernels that have a shape when turned, those without a turn first."""
-    return tuple(
-        _Pose(
-            named.name, turned, not named.weights.sum(), weights.ravel() / np.linalg.norm(weights)
-        )
+def _poses(shape: tuple[int, ...]) -> list[tuple[Kernel, int, NDArray[np.float64]]]:
+    """Return the named kernels that have a shape when turned, those without a turn first.
+
+    Each with its quarter turns, and as a vector of length 1.
+    """
+    return [
+        (named, turned, weights.ravel() / np.linalg.norm(weights))
         for turned in range(4)
         for named in FILTERS.values()
         if not named.partners
         for weights in [np.rot90(named.weights, turned)]
         if weights.shape == shape
-    )
+    ]

@@ -12,7 +12,7 @@ Reference: ITU-T T.81 (1992), B.2.2 (frame header), B.2.4.4 (restart interval), 
 import io
 import tempfile
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,23 +25,7 @@ STRIP = 500_000  # pixels that one thread encodes at a time
 _BLOCKS = 16  # rows of blocks end here, whether or not colours have half the resolution
 _SCAN, _FRAME, _RESTART, _END = b"\xff\xda", b"\xff\xc0", 0xD0, b"\xff\xd9"
 
-
-class Parts(NamedTuple):
-    """A JPEG file taken apart.
-
-    Parameters
-    ----------
-    segments
-        From the start of the image to the last segment before the scan.
-    scan
-        The scan's header.
-    data
-        The coded pixels, without the end of the image.
-    """
-
-    segments: tuple[bytes, ...]
-    scan: bytes
-    data: bytes
+Parts = tuple[list[bytes], bytes]  # segments up to the scan's header; coded pixels, without the end
 
 
 def jpeg_strips(pixels: Bytes | Rows, options: Mapping[str, Any]) -> Strips:
@@ -65,9 +49,10 @@ def jpeg_strips(pixels: Bytes | Rows, options: Mapping[str, Any]) -> Strips:
     def join(parts: Parts) -> bytes:
         nonlocal done
         marker = bytes([0xFF, _RESTART + (done // tall - 1) % 8])
-        before = marker if done else _beginning(parts, height, width, tall)
+        segments, data = parts
+        before = marker if done else _beginning(segments, height, width, tall)
         done += tall
-        return before + parts.data + (_END if done >= height else b"")
+        return before + data + (_END if done >= height else b"")
 
     return Strips(range(0, height, tall), encode, join)
 
@@ -78,9 +63,9 @@ def take_apart(data: bytes) -> Parts:
     while True:
         end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
         segment = data[start:end]
-        if segment.startswith(_SCAN):
-            return Parts(tuple(segments), segment, data[end : -len(_END)])
         segments.append(segment)
+        if segment.startswith(_SCAN):
+            return segments, data[end : -len(_END)]
         start = end
 
 
@@ -105,21 +90,16 @@ def _encoded(pixels: Bytes, options: Mapping[str, Any]) -> bytes:
         return buffer.getvalue()
 
 
-def _beginning(parts: Parts, height: int, width: int, tall: int) -> bytes:
+def _beginning(segments: list[bytes], height: int, width: int, tall: int) -> bytes:
     """Return everything before the coded pixels: the first strip's, of the whole picture's height.
 
     A restart interval counts the blocks, or groups of blocks of all colours, in a strip.
     """
-    segments = []
-    for segment in parts.segments:
-        if segment.startswith(_FRAME):
-            down, across = _group(segment)
-            restart = -(-width // across) * (tall // down)
-            segments.append(b"\xff\xdd\x00\x04" + restart.to_bytes(2, "big"))
-            segments.append(segment[:5] + height.to_bytes(2, "big") + segment[7:])
-        else:
-            segments.append(segment)
-    return b"".join(segments) + parts.scan
+    place, frame = next((i, each) for i, each in enumerate(segments) if each.startswith(_FRAME))
+    down, across = _group(frame)
+    restart = b"\xff\xdd\x00\x04" + (-(-width // across) * (tall // down)).to_bytes(2, "big")
+    whole = frame[:5] + height.to_bytes(2, "big") + frame[7:]
+    return b"".join([*segments[:place], restart, whole, *segments[place + 1 :]])
 
 
 def _group(frame: bytes) -> tuple[int, int]:

@@ -80,15 +80,19 @@ def to_uint8_rgb(
     return mixed.astype(np.uint8)
 
 
-def to_uint8_grey(
-    picture: Picture, background: tuple[int, int, int] = (255, 255, 255)
-) -> NDArray[np.uint8]:
+def to_uint8_grey(picture: Picture) -> NDArray[np.uint8]:
     """Return the luma of :func:`to_uint8_rgb`, uint8 ``(H, W)``; grey pictures stay exact."""
     if picture.pixels.ndim == 2 and picture.alpha is None:
         return _to_uint8(picture.pixels)
-    rgb = to_uint8_rgb(picture, background).astype(np.uint32)
+    rgb = to_uint8_rgb(picture).astype(np.uint32)
     luma: NDArray[np.uint32] = rgb @ np.array(_LUMA, np.uint32)
     return ((luma + 32768) >> 16).astype(np.uint8)
+
+
+def rounded(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return numbers as pixels from 0 to 255, rounded half up."""
+    pixels: NDArray[np.uint8] = np.floor(np.clip(values, 0, 255) + 0.5).astype(np.uint8)
+    return pixels
 
 
 def _to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -101,8 +105,7 @@ def _to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if low >= 0 and 1 < high <= 255:  # grey levels of an 8-bit picture, kept as real numbers
         low, high = 0.0, 255.0
-    scaled = np.multiply(np.subtract(finite, low), 255 / ((high - low) or 1.0))
-    return np.floor(np.add(scaled, 0.5)).astype(np.uint8)
+    return rounded(np.multiply(np.subtract(finite, low), 255 / ((high - low) or 1.0)))
 
 
 def _from_cmyk(pixels: NDArray[Any]) -> NDArray[np.uint8]:

@@ -180,8 +180,7 @@ def convolve_maps(maps: Array, kernels: Array, bias: Array) -> Array:
 
 
 def _linear(vector: Array, weights: Mapping[str, Array], name: str) -> Array:
-    product: Array = weights[f"{name}.weight"] @ vector + weights[f"{name}.bias"]
-    return product
+    return weights[f"{name}.weight"] @ vector + weights[f"{name}.bias"]
 
 
 def choose_stage(stages: Sequence[Stage], name: str) -> Stage:

@@ -72,8 +72,7 @@ def hires_cam(
     large = torch.nn.functional.interpolate(
         heat[None, None], size=image.shape[1:], mode="bilinear", align_corners=False
     )
-    scaled: NDArray[np.float32] = large[0, 0].numpy()
-    return scaled
+    return large[0, 0].numpy()
 
 
 def _scores_and_last_maps(network: "nn.Module", images: "Tensor") -> "tuple[Tensor, Tensor]":

@@ -53,8 +53,6 @@ class Sensitivity:
 
     Parameters
     ----------
-    confidence
-        Of the class, nothing covered.
     confidence_drop
         float32 ``(H, W)``: for each pixel the mean of ``confidence - confidence when covered``
         over all patches that cover it. Negative where covering helps the class.
@@ -62,7 +60,6 @@ class Sensitivity:
         The patch that costs the class most, and the one that helps it most (or costs least).
     """
 
-    confidence: float
     confidence_drop: Array
     strongest: Region
     opposing: Region
@@ -109,7 +106,7 @@ def occlusion(ask: Ask, image: Array, index: int, patch: int, fill: Array) -> Se
     strongest, opposing = (
         regions[int((part > part.max() - _ROUNDING).argmax())] for part in (drops, -drops)
     )
-    return Sensitivity(confidence, mean, strongest, opposing)
+    return Sensitivity(mean, strongest, opposing)
 
 
 def patches(height: int, width: int, patch: int) -> Iterator[Region]:
@@ -155,13 +152,5 @@ def strongest_window(heat: Array, patch: int) -> Region:
     UsageError
         If the patch is not smaller than the map.
     """
-    regions = list(patches(heat.shape[0], heat.shape[1], patch))
-    sums = np.zeros((heat.shape[0] + 1, heat.shape[1] + 1), np.float64)
-    sums[1:, 1:] = heat.cumsum(0, dtype=np.float64).cumsum(1)
-
-    def heat_of(region: Region) -> float:
-        top, left = region.top, region.left
-        low, right = top + region.height, left + region.width
-        return float(sums[low, right] - sums[top, right] - sums[low, left] + sums[top, left])
-
-    return max(regions, key=heat_of)
+    regions = patches(heat.shape[0], heat.shape[1], patch)
+    return max(regions, key=lambda region: heat[region.area()].sum(dtype=np.float64))

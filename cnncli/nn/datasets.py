@@ -41,8 +41,6 @@ class DataSet:
         As ``--data`` named it.
     train
         Pictures to train on.
-    validation
-        Pictures to choose by, or None if they are still part of `train`.
     load_test
         Returns the test part; called once, at the end.
     classes
@@ -51,6 +49,8 @@ class DataSet:
         What turns a picture file into such pictures.
     style
         Which augmentation fits.
+    validation
+        Pictures to choose by, or None if they are still part of `train`.
     notices
         What the user should know about it.
     extra
@@ -63,11 +63,11 @@ class DataSet:
 
     name: str
     train: Split
-    validation: Split | None
     load_test: Callable[[], Split]
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     style: Style
+    validation: Split | None = None
     notices: tuple[str, ...] = ()
     extra: str = ""
     drawn: Split | None = None
@@ -192,7 +192,6 @@ def _digits() -> DataSet:
     return DataSet(
         "digits",
         everything.take(kept),
-        None,
         lambda: everything.take(held),
         tuple("0123456789"),
         Preprocessing(),
@@ -211,7 +210,6 @@ def _named(source: IdxSource | Cifar10, root: Path) -> DataSet:
     return DataSet(
         source.name,
         train,
-        None,
         partial(source.read, root, "test"),
         source.classes,
         _preprocessing(train, is_digits=source.classes == SOURCES["mnist"].classes),
@@ -254,7 +252,6 @@ def _idx_folder(folder: Path, pair: tuple[Path, Path]) -> DataSet:
     data = DataSet(
         str(folder),
         train,
-        None,
         lambda: read_pair(test_pair) if test_pair else train,
         tuple(str(label) for label in range(count)),
         _preprocessing(train, is_digits=_is_mnist(train)),
@@ -309,11 +306,11 @@ def _class_folder(
     data = DataSet(
         str(folder),
         train,
-        validation,
         lambda: read("test")[0],
         classes,
         _preprocessing(train, is_digits=False),
         "photo" if channels == 3 else "digit",
+        validation,
         (*notices, *problems),
     )
     return data if "test" in parts else _hold_out_test(data)

@@ -47,12 +47,13 @@ def part_folders(folder: Path) -> dict[str, Path]:
         part: folder / name
         for part, names in PARTS.items()
         for name in names
-        if _class_folders(folder / name)
+        if class_folders(folder / name)
     }
     return found if "train" in found else {"train": folder}
 
 
-def _class_folders(folder: Path) -> list[Path]:
+def class_folders(folder: Path) -> list[Path]:
+    """Return the visible sub-folders in natural order; none of what is no folder."""
     if not folder.is_dir():
         return []
     visible = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
@@ -68,7 +69,7 @@ def list_classes(folder: Path) -> tuple[tuple[str, ...], list[str]]:
         If fewer than two classes have pictures.
     """
     filled, notices = [], []
-    for path in _class_folders(folder):
+    for path in class_folders(folder):
         if any(_pictures(path)):
             filled.append(path.name)
         else:
@@ -99,7 +100,7 @@ def list_part(folder: Path, classes: Sequence[str]) -> tuple[Listing, list[str]]
         here = sorted(_pictures(folder / name), key=natural_key)
         files += here
         labels += [index] * len(here)
-    others = [p.name for p in _class_folders(folder) if p.name not in classes and any(_pictures(p))]
+    others = [p.name for p in class_folders(folder) if p.name not in classes and any(_pictures(p))]
     notices = [f"{folder / name} is no class of the training part; left out" for name in others]
     return Listing(tuple(files), tuple(labels)), notices
 

@@ -149,15 +149,13 @@ class HeadRun:
         )
 
 
-def pretrained_features(
-    name: str, images: NDArray[np.uint8], preprocessing: Preprocessing, source: str, root: Path
+def photo_features(
+    images: NDArray[np.uint8], preprocessing: Preprocessing, source: str, root: Path
 ) -> Array:
-    """Return what the body of a pretrained network makes of pictures, on the CPU.
+    """Return what the body of ``--model photos`` makes of pictures, on the CPU.
 
     Parameters
     ----------
-    name
-        Of the network.
     images
         uint8 ``(N, 3, H, W)``.
     preprocessing
@@ -165,7 +163,9 @@ def pretrained_features(
     source, root
         What the pictures are of, and the data folder: their features are kept there.
     """
-    model = ModelConfig(name, preprocessing.channels, preprocessing.height, preprocessing.width, 2)
+    model = ModelConfig(
+        "photos", preprocessing.channels, preprocessing.height, preprocessing.width, 2
+    )
     cpu, cache = torch.device("cpu"), cache_of(source, root)
     body, _ = split_head(pretrained_network(model, cpu))
     return features_of(body, torch.from_numpy(images), preprocessing, cpu, cache)

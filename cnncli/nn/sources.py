@@ -1,6 +1,6 @@
 """The data sets that have a name: where their files may lie and how they are recognised."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -117,21 +117,17 @@ SOURCES = {
 }  # fmt: skip
 
 
-def _candidates(folder: Path, prefix: str, part: Part, what: str) -> Iterator[Path]:
-    ending = "idx3-ubyte" if what == "images" else "idx1-ubyte"
-    starts = ["train"] if part == "train" else ["t10k", "test"]
-    for start in starts:
-        for joint in ("-", "."):  # some mirrors write train-images.idx3-ubyte
-            for packed in ("", ".gz"):
-                yield folder / f"{prefix}{start}-{what}{joint}{ending}{packed}"
-
-
 def find_pair(folder: Path, part: Part, prefix: str = "") -> tuple[Path, Path] | None:
     """Return the files of pictures and of labels of one part, or None if one is missing."""
-    found = [
-        next((path for path in _candidates(folder, prefix, part, what) if path.is_file()), None)
-        for what in ("images", "labels")
-    ]
+    found = []
+    for what, axes in (("images", 3), ("labels", 1)):
+        names = (
+            f"{prefix}{start}-{what}{joint}idx{axes}-ubyte{packed}"
+            for start in (["train"] if part == "train" else ["t10k", "test"])
+            for joint in "-."  # some mirrors write train-images.idx3-ubyte
+            for packed in ("", ".gz")
+        )
+        found += [next((path for name in names if (path := folder / name).is_file()), None)]
     return (found[0], found[1]) if found[0] and found[1] else None
 
 

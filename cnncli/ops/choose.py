@@ -15,7 +15,7 @@ from cnncli.ops import fourier, taps, toeplitz
 from cnncli.ops.bands import Layout, Scratch
 from cnncli.ops.dtypes import exact_dtype, is_finite, narrowest, real_dtype, value_range
 from cnncli.ops.kernels import Kernel
-from cnncli.ops.pixels import Epilogue, Exact, as_real, combine, real_pixels
+from cnncli.ops.pixels import Epilogue, Exact, combine, converted, real_pixels
 
 Array = npt.NDArray[Any]
 Correlate = Callable[[Array, Scratch, tuple[int, int]], Array]
@@ -174,11 +174,7 @@ def _as_they_are(sums: list[Array], scratch: Scratch) -> Array:  # noqa: ARG001 
 
 
 def _to_exact(sums: list[Array], scratch: Scratch, *, form: Exact) -> Array:
-    values = sums[0]
-    if values.dtype.kind == "f":  # whole numbers that a transform left
-        values = scratch.empty(values.shape, form.sums)
-        np.copyto(values, sums[0], "unsafe")
-    return form.apply(values)
+    return form.apply(converted(sums[0], form.sums, scratch))  # a transform leaves floats
 
 
 def _to_real(
@@ -186,7 +182,7 @@ def _to_real(
 ) -> Array:
     response = sums[0]
     if kernel.partners:
-        response = combine(kernel, [as_real(each, precision, scratch) for each in sums])
+        response = combine(kernel, [converted(each, precision, scratch) for each in sums])
     return real_pixels(response, epilogue, precision, scratch)
 
 

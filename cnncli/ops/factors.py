@@ -65,16 +65,14 @@ def column_and_row(kernel: Array) -> tuple[Array, Array] | None:
     """
     if not kernel.any():
         return None
+    if kernel.dtype.kind == "f":
+        terms = sum_of_products(kernel, most=1)
+        return terms[0] if terms else None
     i, j = np.unravel_index(np.abs(kernel).argmax(), kernel.shape)
-    if kernel.dtype.kind == "i":
-        row = kernel[i] // np.gcd.reduce(kernel[i])
-        row *= -1 if (row < 0).sum() > (row > 0).sum() else 1  # the column carries the sign
-        column = kernel[:, j] // row[j]
-        exact = np.array_equal(np.outer(column, row), kernel)
-        return (column, row) if exact else None
-    row, column = kernel[i] / kernel[i, j], kernel[:, j]
-    miss = np.abs(np.outer(column, row) - kernel).max()
-    return (column, row) if miss <= abs(kernel[i, j]) * 2.0**-24 else None
+    row = kernel[i] // np.gcd.reduce(kernel[i])
+    row *= -1 if (row < 0).sum() > (row > 0).sum() else 1  # the column carries the sign
+    column = kernel[:, j] // row[j]
+    return (column, row) if np.array_equal(np.outer(column, row), kernel) else None
 
 
 def sum_of_products(kernel: Array, most: int) -> list[tuple[Array, Array]] | None:

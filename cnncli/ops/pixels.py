@@ -230,7 +230,7 @@ class Exact(NamedTuple):
 
 def real_pixels(response: Array, epilogue: Epilogue, precision: Any, scratch: Scratch) -> Array:
     """Return responses, which may be overwritten, as real values or pixels, not yet converted."""
-    value = as_real(response, precision, scratch)
+    value = converted(response, precision, scratch)
     one = value.dtype.type
     if epilogue.origin:
         np.subtract(value, one(epilogue.origin), out=value)
@@ -252,11 +252,11 @@ def real_pixels(response: Array, epilogue: Epilogue, precision: Any, scratch: Sc
     return value
 
 
-def as_real(response: Array, precision: Any, scratch: Scratch) -> Array:
-    """Return responses as real numbers of a type."""
-    if response.dtype == precision:
+def converted(response: Array, dtype: Any, scratch: Scratch) -> Array:
+    """Return responses as numbers of a type."""
+    if response.dtype == dtype:
         return response
-    value = scratch.empty(response.shape, precision)
+    value = scratch.empty(response.shape, dtype)
     np.copyto(value, response, "unsafe")
     return value
 

@@ -5,6 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.images.picture import rounded
+
 # Positions between -1 and 1, and the colours there. Zero is black as the paper of a digit is to
 # the network; blue and orange stay apart for colour-blind eyes, and light grows with size.
 _POSITIONS = (-1.0, -0.5, 0.0, 0.5, 1.0)
@@ -46,8 +48,7 @@ def diverging(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
 def _table() -> NDArray[np.uint8]:
     ramp = np.linspace(-1, 1, 2 * _STEPS + 1)
     channels = [np.interp(ramp, _POSITIONS, channel) for channel in zip(*_COLOURS, strict=True)]
-    table: NDArray[np.uint8] = np.floor(np.stack(channels, axis=-1) + 0.5).astype(np.uint8)
-    return table
+    return rounded(np.stack(channels, axis=-1))
 
 
 def greys(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
@@ -61,14 +62,11 @@ def greys(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
     [0, 128, 255]
     """
     low = -limit if values.min(initial=0) < 0 else 0.0
-    level = np.clip((values - low) / (limit - low), 0, 1) * 255
-    grey: NDArray[np.uint8] = np.floor(level + 0.5).astype(np.uint8)
+    grey = rounded(np.clip((values - low) / (limit - low), 0, 1) * 255)
     return np.repeat(grey[..., np.newaxis], 3, axis=-1)
 
 
-def mixed(
-    picture: NDArray[np.uint8], heat: NDArray[np.floating], limit: float
-) -> NDArray[np.uint8]:
+def mixed(picture: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Lay a heat map over a picture: where the heat is 0 the picture stays, dimmed to grey.
 
     Parameters
@@ -76,20 +74,18 @@ def mixed(
     picture
         uint8 ``(H, W, 3)``.
     heat
-        ``(H, W)``, between ``-limit`` and ``limit``.
-    limit
-        Above 0.
+        ``(H, W)``; its largest absolute value is the end of the colours.
 
     Returns
     -------
     ndarray
         uint8 ``(H, W, 3)``.
     """
-    strength = np.clip(np.abs(heat) / limit, 0, 1)[:, :, np.newaxis]
+    limit = largest(heat)
+    strength = (np.abs(heat) / limit)[:, :, np.newaxis]
     grey = picture.mean(axis=2, keepdims=True) * 0.55
     colour = diverging(heat, limit).astype(np.float64)
     # Light of the colour takes the place of the picture's as the heat grows, but for a quarter:
     # the strokes stay visible below the hottest place.
-    blend = grey * (1 - 0.75 * strength) + colour * (0.75 * strength + 0.0)
-    pixels: NDArray[np.uint8] = np.floor(np.clip(blend, 0, 255) + 0.5).astype(np.uint8)
-    return pixels
+    blend = grey * (1 - 0.75 * strength) + colour * (0.75 * strength)
+    return rounded(blend)

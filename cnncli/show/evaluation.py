@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cnncli.show.curves import png_of
-from cnncli.show.scale import fit
+from cnncli.show.scale import fit, rgb
 from cnncli.show.sheet import below, framed, grid, words
 from cnncli.show.text import GOOD, printable
 
@@ -77,7 +77,7 @@ def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str], title: st
 
 
 def mistakes_sheet(
-    pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], columns: int = 8
+    pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str]
 ) -> NDArray[np.uint8]:
     """Return a contact sheet of pictures, each over its caption.
 
@@ -87,8 +87,6 @@ def mistakes_sheet(
         uint8 ``(H, W, 1 or 3)``.
     captions
         One a picture: true label, predicted label, confidence.
-    columns
-        Pictures in a row.
 
     Returns
     -------
@@ -97,7 +95,7 @@ def mistakes_sheet(
     """
     tiles = []
     for picture, caption in zip(pictures, captions, strict=True):
-        small = fit(np.broadcast_to(picture, (*picture.shape[:2], 3)), TILE, TILE)
-        tiles.append(below([small, words(printable(caption, 20), 12)[:, :TILE]], 2))
+        label = words(printable(caption, 20), 12)[:, :TILE]
+        tiles.append(below([fit(rgb(picture), TILE, TILE), label], 2))
     level = [framed(tile, 0, TILE - tile.shape[1], 0, 0) for tile in tiles]
-    return framed(grid(level, columns, 10), 10, 10, 10, 10)
+    return framed(grid(level, 8, 10), 10, 10, 10, 10)

@@ -192,8 +192,6 @@ def _formula(explanation: Any, channel: Any) -> str:
         squares = " + ".join(term if term == "…" else f"{term}^2" for term in terms)
         return f"l2 = sqrt({squares}){equals}"
     total = " + ".join(terms)
-    return (
-        f"sum = {total}{equals}"
-        if mode == "sum"
-        else (f"avg = ({total}) / {explanation.count}{equals}")
-    )
+    if mode == "sum":
+        return f"sum = {total}{equals}"
+    return f"avg = ({total}) / {explanation.count}{equals}"

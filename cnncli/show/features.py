@@ -1,20 +1,18 @@
 """Feature maps as one labelled picture, and as strips in the terminal."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.text import Text
 
 from cnncli.interpret.feature_maps import Stage
 from cnncli.show.colours import diverging, greys, largest
+from cnncli.show.picture import TerminalPicture, draws_colours
 from cnncli.show.scale import fit
 from cnncli.show.sheet import FAINT, Pixels, below, beside, framed, grid, spread, words
 from cnncli.show.text import BELOW_ZERO, DOUBTFUL, percent, printable
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
 
 Array = NDArray[np.float32]
 
@@ -159,16 +157,14 @@ def _layout(count: int, large: bool) -> tuple[int, int]:
 
 def _with_kernels(map_cell: Pixels, kernels: Array, limit: float, *, large: bool) -> Pixels:
     """Put the kernels of one output channel, one for each input channel, above its map."""
-    tap = 12 if large else 6
+    tap = (12 if large else 6) * (2 if len(kernels) == 1 else 1)
     drawn = [diverging(k, limit).repeat(tap, axis=0).repeat(tap, axis=1) for k in kernels]
-    if len(drawn) == 1:
-        drawn = [drawn[0].repeat(2, axis=0).repeat(2, axis=1)]
     columns = max(1, map_cell.shape[1] // (drawn[0].shape[1] + 3))
     return below([grid(drawn, columns, 3), map_cell], 5)
 
 
 def show_features(
-    console: "Console", stages: Sequence[Stage], classes: Sequence[str], *, every_map: bool
+    console: Console, stages: Sequence[Stage], classes: Sequence[str], *, every_map: bool
 ) -> None:
     """Draw the maps in the terminal: one row a stage, or all maps of the stages given.
 
@@ -190,10 +186,8 @@ def show_features(
             _show_outputs(console, stage, classes)
 
 
-def _stage_line(stage: Stage, columns: int, every_map: bool) -> "Text":
+def _stage_line(stage: Stage, columns: int, every_map: bool) -> Text:
     """Return the title of a stage; its step in few words, so that it fits one line."""
-    from rich.text import Text
-
     low, high = float(stage.values.min()), float(stage.values.max())
     step = stage.step.partition(",")[0]
     line = f" {step}: {values_text(stage.values)}, {low:.3g} to {high:.3g}"
@@ -202,9 +196,7 @@ def _stage_line(stage: Stage, columns: int, every_map: bool) -> "Text":
     return Text.assemble((stage.name, "bold"), (line, "dim"))
 
 
-def _show_maps(console: "Console", stage: Stage, columns: int, every_map: bool) -> None:
-    from cnncli.show.picture import TerminalPicture, draws_colours
-
+def _show_maps(console: Console, stage: Stage, columns: int, every_map: bool) -> None:
     paint = diverging if draws_colours(console) else greys
     limit = largest(stage.values)
     count = len(stage.values) if every_map else min(columns, len(stage.values))
@@ -216,7 +208,7 @@ def _show_maps(console: "Console", stage: Stage, columns: int, every_map: bool) 
         console.print(TerminalPicture(row, _TERMINAL_CELL // 2), width=min(width, console.width))
 
 
-def _show_outputs(console: "Console", stage: Stage, classes: Sequence[str]) -> None:
+def _show_outputs(console: Console, stage: Stage, classes: Sequence[str]) -> None:
     limit = largest(stage.values)
     room = min(20, max(len(printable(name, 20)) for name in classes))
     bar = min(40, console.width - room - 14)
@@ -225,6 +217,5 @@ def _show_outputs(console: "Console", stage: Stage, classes: Sequence[str]) -> N
         number = f"{percent(value):>7}" if stage.name == "probabilities" else f"{value:7.2f}"
         length = round(abs(value) / limit * bar)
         style = BELOW_ZERO if value < 0 else DOUBTFUL
-        line: list[Any] = [f"  {printable(name, 20):<{room}} {number} "]
-        console.print(*line, end="", markup=False)
+        console.print(f"  {printable(name, 20):<{room}} {number} ", end="", markup=False)
         console.print(signs[value < 0] * length, style=style, markup=False)

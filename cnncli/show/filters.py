@@ -103,10 +103,10 @@ def show_learned(title: str, likes: Mapping[str, Any]) -> None:
     title
         Which layer, of what.
     likes
-        For each kernel's name a :class:`cnncli.filtering.likeness.Likeness`, or None.
+        For each kernel's name a :class:`cnncli.filtering.likeness.Likeness`.
     """
     console = stdout_console()
-    alike = [like for like in likes.values() if like and like.edge and like.similarity > _ALIKE]
+    alike = [like for like in likes.values() if like.edge and like.similarity > _ALIKE]
     facts = f"{len(alike)} resemble an edge filter (similarity above {_ALIKE:g})"
     rest = f"; the nearest {_MOST_ROWS}:" if len(likes) > _MOST_ROWS else ":"
     console.print(Text(f"{printable(title)}: {len(likes)} kernels", style="bold"), soft_wrap=True)
@@ -115,9 +115,8 @@ def show_learned(title: str, likes: Mapping[str, Any]) -> None:
     table.add_column("kernel", no_wrap=True, style="bold")
     table.add_column("most like", no_wrap=True)
     table.add_column("similarity", justify="right", no_wrap=True)
-    similarity = {name: like.similarity if like else 0.0 for name, like in likes.items()}
-    for name in sorted(likes, key=lambda name: -similarity[name])[:_MOST_ROWS]:
-        table.add_row(name, str(likes[name]), f"{similarity[name]:.2f}")
+    for name, like in sorted(likes.items(), key=lambda item: -item[1].similarity)[:_MOST_ROWS]:
+        table.add_row(name, str(like), f"{like.similarity:.2f}")
     console.print(table)
 
 

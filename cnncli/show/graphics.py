@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -28,24 +27,8 @@ _GAP = 2  # columns between two pictures
 _MOST_PIXELS = 1000  # a side: xterm cuts larger pictures off
 
 
-@dataclass(frozen=True)
-class Graphics:
-    """How a terminal draws pictures itself.
-
-    Parameters
-    ----------
-    answer
-        What the terminal said.
-    image
-        The class of textual-image that speaks its protocol.
-    """
-
-    answer: TerminalAnswer
-    image: Any
-
-
-def terminal_graphics(console: Console) -> Graphics | None:
-    """Return how a console's terminal draws pictures; None where half blocks must do.
+def terminal_graphics(console: Console) -> TerminalAnswer | None:
+    """Return what a console's terminal draws pictures with; None where half blocks must do.
 
     Parameters
     ----------
@@ -57,19 +40,25 @@ def terminal_graphics(console: Console) -> Graphics | None:
     answer = terminal_answer()
     if answer is None or (answer.protocol == "kitty" and console.color_system != "truecolor"):
         return None  # Kitty tells a picture's number as a colour, which must arrive unrounded
+    try:
+        _image_class(answer)
+    except ImportError:  # a version that calls them otherwise
+        return None
+    return answer
+
+
+def _image_class(answer: TerminalAnswer) -> Any:
+    """Return the class of textual-image that speaks a terminal's protocol."""
     with _talking_to_a_buffer(answer.cell):
-        try:
-            from textual_image.renderable import SixelImage, TGPImage
-        except ImportError:  # a version that calls them otherwise
-            return None
-    return Graphics(answer, TGPImage if answer.protocol == "kitty" else SixelImage)
+        from textual_image.renderable import SixelImage, TGPImage
+    return TGPImage if answer.protocol == "kitty" else SixelImage
 
 
 def draw_pixels(
     console: Console,
     pictures: Sequence[tuple[str, NDArray[np.uint8]]],
     rows: int,
-    graphics: Graphics,
+    answer: TerminalAnswer,
 ) -> None:
     """Draw pictures side by side, each under its title, in the terminal's own pixels.
 
@@ -81,15 +70,15 @@ def draw_pixels(
         Titles and pixels, uint8 ``(H, W)`` or ``(H, W, 3)``.
     rows
         Most rows of characters.
-    graphics
-        How the terminal draws.
+    answer
+        What the terminal draws with.
     """
     room = max(1, (console.width - _GAP * (len(pictures) - 1)) // len(pictures))
-    cell = graphics.answer.cell
+    cell, image = answer.cell, _image_class(answer)
     grid = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
     if any(title for title, _ in pictures):
         grid.add_row(*(Text(title[:room], "dim") for title, _ in pictures))
-    grid.add_row(*(_image(graphics.image, rgb(p), room, rows, cell) for _, p in pictures))
+    grid.add_row(*(_image(image, rgb(p), room, rows, cell) for _, p in pictures))
     with _talking_to_a_buffer(cell) as told, console.capture() as drawn:
         console.print(grid)
     # What was told beside the console is the pixels that the drawn text then refers to.

@@ -132,7 +132,7 @@ def show_pictures(
     if draws_colours(console) and not console.options.ascii_only:
         from cnncli.show.graphics import draw_pixels, terminal_graphics
 
-        if graphics := terminal_graphics(console):
-            draw_pixels(console, pictures, rows, graphics)
+        if answer := terminal_graphics(console):
+            draw_pixels(console, pictures, rows, answer)
             return
     console.print(TerminalPicture(pictures, rows))

@@ -63,8 +63,7 @@ def _block(prediction: Prediction, seen: NDArray[np.uint8], *, ascii_only: bool)
     wide = SEEN_COLUMNS * seen.shape[1] // seen.shape[0]  # of a number: its digits side by side
     block.add_column(width=min(max(wide, SEEN_COLUMNS), MOST_COLUMNS))
     block.add_column()
-    flat = seen[:, :, 0] if seen.shape[2] == 1 else seen
-    block.add_row(TerminalPicture([("", flat)], max_height=14), Group(*lines))
+    block.add_row(TerminalPicture([("", seen)], max_height=14), Group(*lines))
     return block
 
 

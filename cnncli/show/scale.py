@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 
 def rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return grey or colour pixels as ``(H, W, 3)``."""
-    return np.repeat(pixels[:, :, np.newaxis], 3, axis=2) if pixels.ndim == 2 else pixels
+    """Return pixels ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)`` as the last."""
+    planes = pixels.reshape(*pixels.shape[:2], -1)
+    return planes if planes.shape[2] == 3 else np.repeat(planes, 3, axis=2)
 
 
 def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -33,8 +34,7 @@ def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]
     scale = min(width / columns, height / rows)
     if scale >= 1:
         return pixels.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
-    new_rows, new_columns = max(1, round(rows * scale)), max(1, round(columns * scale))
-    return _area_means(_area_means(pixels, new_rows, 0), new_columns, 1)
+    return stretch(pixels, max(1, round(columns * scale)), max(1, round(rows * scale)))
 
 
 def stretch(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -66,7 +66,6 @@ def stretch(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
 
 def _area_means(pixels: NDArray[np.uint8], count: int, axis: int) -> NDArray[np.uint8]:
     size = pixels.shape[axis]
-    count = min(count, size)
     starts = np.arange(count) * size // count
     sums = np.add.reduceat(pixels, starts, axis=axis, dtype=np.uint32)
     lengths = np.diff(np.append(starts, size)).reshape([-1 if a == axis else 1 for a in range(3)])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cnncli.images.text import text_mask
 from cnncli.show.scale import fit, rgb
@@ -79,7 +79,7 @@ def framed(picture: Pixels, top: int, right: int, bottom: int, left: int) -> Pix
     return canvas
 
 
-def outline(picture: Pixels, box: tuple[int, int, int, int], thick: int, ink: Colour) -> None:
+def outline(picture: Pixels, box: ArrayLike, thick: int, ink: Colour) -> None:
     """Draw a frame into a picture, inside the box of left, top, right and bottom."""
     height, width = picture.shape[:2]
     left, top, right, bottom = np.clip(box, 0, (width, height, width, height))

@@ -3,6 +3,10 @@
 And the colours of text and bars: each has a contrast of 4 to 1 or more on white and on black.
 """
 
+import csv
+import io
+from collections.abc import Iterable
+
 GOOD = "green4"
 DOUBTFUL = "color(130)"
 PLAIN = "turquoise4"
@@ -44,3 +48,16 @@ def percent(share: float) -> str:
     if 0 < share < 0.0005:
         return "<0.1%"
     return ">99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    r"""Return rows as lines of commas without an end; a cell with a comma or a line end is quoted.
+
+    Examples
+    --------
+    >>> csv_text([["path", "label"], ["a,b.png", 7]])
+    'path,label\n"a,b.png",7'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().removesuffix("\n")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.interpret.occlusion import Region
 from cnncli.show.colours import diverging, largest, mixed
 from cnncli.show.features import titled
 from cnncli.show.scale import fit
@@ -12,13 +13,12 @@ from cnncli.show.sheet import FAINT, Pixels, below, beside, framed, outline, wor
 
 _PANEL = 280  # pixels of a side: 10 x 28
 _FRAME = (255, 214, 64)  # around the strongest region
-Box = tuple[int, int, int, int]
 
 
 def why_sheet(
     pictures: Sequence[tuple[str, Pixels]],
     heat: NDArray[np.float32],
-    region: Box,
+    region: Region,
     covered: tuple[str, Pixels],
     lines: Sequence[str],
 ) -> Pixels:
@@ -31,7 +31,7 @@ def why_sheet(
     heat
         ``(H, W)`` of what the network is shown: above 0 speaks for the class, below against it.
     region
-        Left, top, width and height of the strongest region.
+        The strongest one.
     covered
         Title and RGB pixels of what the network is shown with that region covered.
     lines
@@ -54,23 +54,18 @@ def why_sheet(
     return framed(body, 20, 24, 24, 24)
 
 
-def outlined(pixels: Pixels, region: Box) -> Pixels:
+def outlined(pixels: Pixels, region: Region) -> Pixels:
     """Return a picture enlarged to a panel, with a thin frame around the region."""
     large = fit(pixels, _PANEL, _PANEL).copy()
     scale = large.shape[0] / pixels.shape[0]
-    left, top = (int(edge * scale) for edge in region[:2])
-    right, low = (int((a + b) * scale) for a, b in zip(region[:2], region[2:], strict=True))
-    outline(large, (left, top, right, low), 2, _FRAME)
+    rows, columns = region.area()
+    edges = np.array([columns.start, rows.start, columns.stop, rows.stop])
+    outline(large, (edges * scale).astype(int), 2, _FRAME)
     return large
 
 
-def heat_over(shown: Pixels, heat: NDArray[np.float32]) -> Pixels:
-    """Return what the network is shown with the heat over it, at the network's own size."""
-    return mixed(shown, heat, largest(heat))
-
-
 def _heat_panel(shown: Pixels, heat: NDArray[np.float32]) -> Pixels:
-    picture = fit(heat_over(shown, heat), _PANEL, _PANEL)
+    picture = fit(mixed(shown, heat), _PANEL, _PANEL)
     limit = largest(heat)
     ramp = diverging(np.tile(np.linspace(-limit, limit, 90), (10, 1)), limit)
     legend = beside([words("against", 14, FAINT), ramp, words("for", 14, FAINT)], 6, middle=True)

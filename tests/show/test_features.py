@@ -39,9 +39,9 @@ def test_layers_of_zeros_have_a_scale() -> None:
 
 
 def test_no_heat_leaves_the_picture_grey_and_dim() -> None:
-    out = mixed(RED, np.zeros((28, 28)), 1.0)
+    out = mixed(RED, np.zeros((28, 28)))
     assert (out == out[0, 0, 0]).all()
-    hot = mixed(RED, np.ones((28, 28)), 1.0)
+    hot = mixed(RED, np.ones((28, 28)))
     assert hot[0, 0, 0] > hot[0, 0, 2]
 
 
