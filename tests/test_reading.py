@@ -80,7 +80,7 @@ def test_two_thousand_photographs(
     right = photographs_right(*mnist_test, 2010, tmp_path)
     for manner, found in right.items():
         print(f"| {manner} | {sum(found)} of {len(found)} | {np.mean(found):.1%} |")  # noqa: T201 (a row of the table in docs)
-    assert np.mean(list(chain.from_iterable(right.values()))) >= 0.97
+    assert np.mean(list(chain.from_iterable(right.values()))) >= 0.985
     assert min(np.mean(found) for found in right.values()) >= 0.93
 
 
@@ -110,7 +110,7 @@ def test_many_digits_as_they_are_handed_over(
 ) -> None:
     right = handed_right(mnist_test, manner, 300)
     print(f"| {manner} | {right:.1%} |")  # noqa: T201 (a row of the table in docs)
-    assert right >= 0.9
+    assert right >= 0.97
 
 
 def numbers_right(mnist: tuple[np.ndarray, np.ndarray], draw: Draw, count: int) -> float:
@@ -131,7 +131,7 @@ def test_some_numbers(mnist_test: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("draw", "least"), [(number_picture, 0.95), (touching_picture, 0.77)])
+@pytest.mark.parametrize(("draw", "least"), [(number_picture, 0.95), (touching_picture, 0.8)])
 def test_two_hundred_numbers(
     mnist_test: tuple[np.ndarray, np.ndarray], draw: Draw, least: float
 ) -> None:
@@ -156,7 +156,7 @@ def displays_right(count: int) -> float:
 def test_a_hundred_displays_with_a_point() -> None:
     right = displays_right(100)
     print(f"displays wholly right: {right:.1%}")  # noqa: T201 (a row of the table in docs)
-    assert right >= 0.93
+    assert right >= 0.9
 
 
 def black_ruling(seed: int) -> np.ndarray:

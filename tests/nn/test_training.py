@@ -368,4 +368,4 @@ def test_the_shipped_weights_are_as_good_as_their_card_says(mnist_folder: Path) 
     found = evaluate(load_network(shipped), test, shipped.preprocessing, CPU)
     assert found.count == 10_000
     assert found.accuracy == pytest.approx(shipped.card["test"]["accuracy"], abs=1e-4)
-    assert found.accuracy >= 0.994
+    assert found.accuracy >= 0.996
