@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cnncli"
 
 # The ceiling of the whole only falls; a new room raises it by its own lines, in the same commit.
-MOST_LINES = {"ops": 1_600, "in all": 13_692}
+MOST_LINES = {"ops": 1_600, "in all": 13_750}
 MOST_LAZY_IMPORTS = 70
 MOST_FRAMES = {
     "convolve scene.png -f vertical_edge": 15,

@@ -67,8 +67,12 @@ def hires_cam(
             f"the last maps are single values for pictures of {size}, and tell no places; "
             "use --method occlusion"
         )
-    told = maps.detach()  # (2, K, h, w)
-    heat = (gradient[0] * (told[0] - told[1])).sum(dim=0)
+    # Of every view that the network answers for, (V * 2, K, h, w): the picture's, the empty one's.
+    told = maps.detach()
+    heats = (gradient[::2] * (told[::2] - told[1::2])).sum(dim=1)  # (V, h, w)
+    if getattr(getattr(network, "config", None), "mirrored", False):  # the later half of them
+        heats = torch.cat([heats[: len(heats) // 2], heats[len(heats) // 2 :].flip(2)])
+    heat = heats.sum(dim=0)
     large = torch.nn.functional.interpolate(
         heat[None, None], size=image.shape[1:], mode="bilinear", align_corners=False
     )

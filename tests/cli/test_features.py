@@ -21,6 +21,7 @@ from tests.conftest import CliRunner
 
 DIGIT = sample_image("digit-7-pen.jpg")
 STEPS = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc1", "relu3", "fc2")
+STEPS_OF_VIEWS = (*STEPS[:-1], "mean", "fc2")
 
 
 class LessonsNetwork(nn.Module):
@@ -34,11 +35,13 @@ class LessonsNetwork(nn.Module):
         self.fc1, self.fc2 = nn.Linear(flat, 128), nn.Linear(128, config.num_classes)
         self.relu1, self.relu2, self.relu3 = nn.ReLU(), nn.ReLU(), nn.ReLU()
         self.pool1, self.pool2 = nn.MaxPool2d(2), nn.MaxPool2d(2)
+        self.mean = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool1(self.relu1(self.conv1(x)))
         x = self.pool2(self.relu2(self.conv2(x)))
-        return self.fc2(self.relu3(self.fc1(torch.flatten(x, 1))))
+        hidden = self.relu3(self.fc1(torch.flatten(x, 1)))
+        return self.fc2(self.mean(hidden.mean(0, keepdim=True)))  # over views of one picture
 
 
 def hooked(weights: Path, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -51,8 +54,12 @@ def hooked(weights: Path, image: np.ndarray) -> dict[str, np.ndarray]:
         module.register_forward_hook(
             lambda _m, _i, out, name=name: seen.__setitem__(name, out[0].detach().numpy())
         )
+    views = [image]
+    if checkpoint.model.moved:
+        framed = np.pad(image, ((0, 0), (1, 1), (1, 1)), "edge")
+        views += [framed[:, :-2, 2:], framed[:, 2:, :-2]]
     with torch.inference_mode():
-        network(torch.from_numpy(image)[None])
+        network(torch.from_numpy(np.stack(views)))
     return seen
 
 
@@ -80,10 +87,10 @@ def test_the_written_numbers_of_a_real_picture_equal_torchs_hooks(
     assert run.returncode == 0, run.stderr
     arrays = np.load(tmp_path / "maps.npz")
     torchs = hooked(shipped_weights(), arrays["input"])
-    for name in STEPS:
+    for name in STEPS_OF_VIEWS:
         np.testing.assert_allclose(arrays[name], torchs[name], rtol=0, atol=1e-5, err_msg=name)
     record = json.loads(run.stdout)
-    assert [layer["name"] for layer in record["layers"]] == [*STEPS, "probabilities"]
+    assert [layer["name"] for layer in record["layers"]] == [*STEPS_OF_VIEWS, "probabilities"]
     assert record["label"] == "7" == str(arrays["probabilities"].argmax())
     assert record["confidence"] == pytest.approx(arrays["probabilities"].max())
     assert record["layers"][1]["zeros"] == pytest.approx((arrays["relu1"] == 0).mean())
@@ -164,7 +171,7 @@ def test_unknown_layers_are_named(cli: CliRunner) -> None:
     assert run.returncode == 2
     assert run.stderr == (
         "error: layer 'conv3' is unknown; this network has input, conv1, relu1, pool1, conv2, "
-        "relu2, pool2, fc1, relu3, fc2, probabilities\n"
+        "relu2, pool2, fc1, relu3, mean, fc2, probabilities\n"
     )
 
 

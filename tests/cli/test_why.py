@@ -19,6 +19,7 @@ from cnncli.inference.engine import load_engine
 from cnncli.interpret.hires_cam import hires_cam
 from cnncli.interpret.occlusion import occlusion, patches, strongest_window
 from cnncli.nn.networks import build_network
+from cnncli.nn.networks.views import over_views
 from cnncli.nn.state_dict import load_network
 from cnncli.preprocess import prepare, to_network_input
 from cnncli.resources import sample_image, shipped_weights
@@ -181,6 +182,33 @@ def test_with_averaged_maps_it_is_grad_cam() -> None:
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
     # Scaling from 4x4 to 16x16 repeats each place 16 times.
     assert found.sum() / 16 == pytest.approx(float(scores[0] - scores[1]), abs=1e-5)
+
+
+class OverViews(Averaging):
+    """The same, answering with the mean over a picture and its mirror image."""
+
+    config = ModelConfig(mirrored=True)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.head(over_views(self.features, images, self.config))
+        return scores
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        return self.maps(images).mean((2, 3))
+
+
+def test_of_views_the_mean_is_explained() -> None:
+    torch.manual_seed(0)
+    single, several = Averaging().eval(), OverViews().eval()
+    several.load_state_dict(single.state_dict())
+    image = np.random.default_rng(0).standard_normal((1, 16, 16)).astype(np.float32)
+    fill = np.full(1, 0.5, np.float32)
+    as_it_is = hires_cam(single, image, 2, fill)
+    flipped = hires_cam(single, image[..., ::-1].copy(), 2, fill)[:, ::-1]
+    np.testing.assert_allclose(
+        hires_cam(several, image, 2, fill), (as_it_is + flipped) / 2, atol=1e-6
+    )
+    assert np.abs(as_it_is - flipped).max() > 1e-3
 
 
 def plain_grad_cam(network: nn.Module, image: np.ndarray, index: int) -> np.ndarray:
