@@ -24,9 +24,9 @@ MNIST_STD = 0.3081
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of red, green and blue in [0, 1]: what those had seen
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-# Rows and columns of a picture in a frame of one pixel where its moved copies begin: one is further
-# down and to the left, the other up and to the right.
-MOVES = ((0, 2), (2, 0))
+# Row and column of a picture with which its moved copies begin: one is moved down and to the left,
+# the other up and to the right.
+MOVES = ((-1, 1), (1, -1))
 
 IMAGE_EDGE_LIMITS = (8, 64)  # pixels: sizes that folders of pictures are brought to by themselves
 # The same for a network that was trained on ImageNet, by what of it is trained. Of 1,250 enlarged

@@ -88,7 +88,7 @@ def views(batch: Array, model: ModelConfig) -> list[Array]:
     if model.moved:
         height, width = batch.shape[2:]
         framed = np.pad(batch, ((0, 0), (0, 0), (1, 1), (1, 1)), "edge")
-        found += [framed[:, :, y : y + height, x : x + width] for y, x in MOVES]
+        found += [framed[:, :, 1 + y :, 1 + x :][:, :, :height, :width] for y, x in MOVES]
     if model.mirrored:
         found += [view[..., ::-1] for view in found]
     return found

@@ -109,7 +109,7 @@ function softmax({ shape, values }, { temperature }) {
 
 // The mean of what the layers before give for the picture, moved and mirrored.
 function average(before, { moves, mirrored }, input, layersBefore) {
-  const seen = [input, ...moves.map(([y, x]) => movedBy(y - 1, x - 1, input))];
+  const seen = [input, ...moves.map(([y, x]) => movedBy(y, x, input))];
   if (mirrored) seen.push(...seen.map(mirror));
   const views = seen.map((view, i) => (i ? runNetwork(layersBefore, view).at(-1).values : before.values));
   const mean = (i) => views.reduce((sum, values) => sum + values[i], 0) / views.length;

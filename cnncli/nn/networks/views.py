@@ -32,7 +32,7 @@ def over_views(features: Callable[[Tensor], Tensor], images: Tensor, config: Mod
     if config.moved:
         height, width = images.shape[2:]
         framed = functional.pad(images, (1, 1, 1, 1), mode="replicate")
-        views += [framed[:, :, y : y + height, x : x + width] for y, x in MOVES]
+        views += [framed[:, :, 1 + y :, 1 + x :][:, :, :height, :width] for y, x in MOVES]
     if config.mirrored:
         views += [view.flip(3) for view in views]
     if len(views) == 1:
