@@ -333,7 +333,7 @@ def _model_config(name: str, data: DataSet, config: TrainConfig) -> ModelConfig:
     seen = data.preprocessing
     varied = config.augment and entry_of(name).views
     mirrored = varied and AUGMENTATIONS[data.style].flip
-    moved = varied and data.style == "digit"
+    moved = bool(varied and AUGMENTATIONS[data.style].shift)
     classes = len(data.classes)
     return ModelConfig(name, seen.channels, seen.height, seen.width, classes, mirrored, moved)
 

@@ -4,15 +4,17 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cnncli.commands._options import Json, Quiet
 from cnncli.config import data_folder
-from cnncli.data_check import Checked, Finding, check_folder
 from cnncli.errors import UsageError
 from cnncli.show.console import notice, result
+
+if TYPE_CHECKING:
+    from cnncli.data_check import Checked, Finding
 
 Action = Literal["list", "download", "verify", "path", "check"]
 
@@ -98,6 +100,8 @@ def _open(action: Action, name: str | None) -> None:
 def _check(
     name: str | None, output: Path | None, move_to: Path | None, as_json: bool, quiet: bool
 ) -> None:
+    from cnncli.data_check import check_folder
+
     if name is None or not Path(name).expanduser().is_dir():
         raise UsageError(f"data check needs a folder with a sub-folder per class, not {name!r}")
     folder = Path(name).expanduser()
@@ -116,7 +120,7 @@ def _check(
         notice(f"moved to {move_to}: {len(moved):,}", quiet=quiet)
 
 
-def _print(checked: Checked) -> None:
+def _print(checked: "Checked") -> None:
     counts: Counter[str] = Counter(finding.kind for finding in checked.findings)
     for kind, (title, words) in KINDS.items():
         if not counts[kind]:
@@ -134,7 +138,7 @@ def _print(checked: Checked) -> None:
     )
 
 
-def _move(findings: Sequence[Finding], target: Path) -> dict[Path, Path]:
+def _move(findings: Sequence["Finding"], target: Path) -> dict[Path, Path]:
     """Move the pictures that were found into a folder for each kind; return their new paths."""
     from cnncli.batch.sinks import class_folder, put
 
@@ -146,7 +150,7 @@ def _move(findings: Sequence[Finding], target: Path) -> dict[Path, Path]:
     return moved
 
 
-def _draw(checked: Checked, output: Path, quiet: bool) -> None:
+def _draw(checked: "Checked", output: Path, quiet: bool) -> None:
     import numpy as np
 
     from cnncli.images import Picture, write_picture

@@ -162,7 +162,8 @@ def _heat(
     from cnncli.nn.state_dict import load_network
 
     network = load_network(seen.checkpoint)
-    heat = hires_cam(network, seen.network_input, index, seen.nothing())
+    mirrored = seen.checkpoint.model.mirrored
+    heat = hires_cam(network, seen.network_input, index, seen.nothing(), mirrored=mirrored)
     return heat, strongest_window((-heat if against else heat).clip(min=0), patch)
 
 

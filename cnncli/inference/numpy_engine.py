@@ -11,7 +11,7 @@ from cnncli.errors import DeviceError
 
 Array = NDArray[np.float32]
 
-CHUNK = 64 * 28 * 28  # pixels at once: the gathered windows of a layer are a few megabytes
+CHUNK = 32 * 28 * 28  # pixels at once: the gathered windows of a layer are a few megabytes
 
 
 class NumpyEngine:
@@ -39,16 +39,15 @@ class NumpyEngine:
                 f"the numpy engine cannot run the model {checkpoint.model.name!r}; "
                 "use --engine torch"
             )
-        tensors, self._model = checkpoint.tensors, checkpoint.model
+        self._model = model = checkpoint.model
+        tensors = checkpoint.tensors
         self._convolutions = [
             (_as_matrix(tensors[f"{layer}.weight"]), tensors[f"{layer}.bias"])
             for layer in ("conv1", "conv2")
         ]
         hidden, channels = tensors["fc1.weight"], tensors["conv2.weight"].shape[0]
         # torch flattens channels first; here they come last, so the weights are turned, once.
-        maps = hidden.reshape(
-            len(hidden), channels, self._model.height // 4, self._model.width // 4
-        )
+        maps = hidden.reshape(len(hidden), channels, model.height // 4, model.width // 4)
         turned = maps.transpose(2, 3, 1, 0).reshape(-1, len(hidden))
         self._hidden = np.ascontiguousarray(turned), tensors["fc1.bias"]
         self._output = np.ascontiguousarray(tensors["fc2.weight"].T), tensors["fc2.bias"]
@@ -67,18 +66,17 @@ class NumpyEngine:
             float32 ``(N, 128)``, the last hidden layer after ReLU, and ``(N, K)``, the outputs
             before softmax.
         """
-        seen = views(batch, self._model)
-        rows = np.concatenate(seen)  # (V * N, C, H, W)
-        hidden = np.empty((len(rows), len(self._hidden[1])), np.float32)
+        hidden = np.empty((len(batch), len(self._hidden[1])), np.float32)
         count = max(1, CHUNK // prod(batch.shape[2:]))
-        for start in range(0, len(rows), count):
-            maps = rows[start : start + count].transpose(2, 3, 0, 1)  # (H, W, N, C)
+        for start in range(0, len(batch), count):
+            seen = views(batch[start : start + count], self._model)
+            maps = np.concatenate(seen).transpose(2, 3, 0, 1)  # (H, W, V * N, C)
             for weights, bias in self._convolutions:
                 # Pooling first: the maximum commutes with adding a bias and with ReLU.
                 maps = np.maximum(_pool(_convolve(maps, weights)) + bias, 0)
-            flat = maps.transpose(2, 0, 1, 3).reshape(maps.shape[2], -1)  # (N, H/4 * W/4 * C)
-            hidden[start : start + count] = np.maximum(flat @ self._hidden[0] + self._hidden[1], 0)
-        hidden = hidden.reshape(len(seen), len(batch), hidden.shape[1]).mean(axis=0)
+            flat = maps.transpose(2, 0, 1, 3).reshape(maps.shape[2], -1)  # (V * N, H/4 * W/4 * C)
+            found = np.maximum(flat @ self._hidden[0] + self._hidden[1], 0)
+            hidden[start : start + count] = found.reshape(len(seen), -1, found.shape[1]).mean(0)
         return hidden, hidden @ self._output[0] + self._output[1]
 
 

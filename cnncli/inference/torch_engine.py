@@ -41,7 +41,7 @@ class TorchEngine:
         if jobs:
             torch.set_num_threads(jobs)
         self._device = pick_device(device)
-        # Maps beside each other in memory: 500 pictures through `deep` take 0.6 of the time.
+        # Maps side by side in memory: `deep` takes 0.6 of the time, `resnet18` 0.87 (n = 9).
         self._model = load_network(checkpoint).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def outputs(self, batch: Array) -> tuple[Array, Array]:

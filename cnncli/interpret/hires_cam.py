@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 
 def hires_cam(
-    network: "nn.Module", image: NDArray[np.float32], index: int, fill: NDArray[np.float32]
+    network: "nn.Module",
+    image: NDArray[np.float32],
+    index: int,
+    fill: NDArray[np.float32],
+    *,
+    mirrored: bool = False,
 ) -> NDArray[np.float32]:
     """Weigh each place of the last maps by what the class gains there, and add the maps up.
 
@@ -40,6 +45,8 @@ def hires_cam(
         The class.
     fill
         What stands for "nothing is here": one normalised value a channel, ``(C,)``.
+    mirrored
+        Whether the later half of the network's views are mirror images.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def hires_cam(
     # Of every view that the network answers for, (V * 2, K, h, w): the picture's, the empty one's.
     told = maps.detach()
     heats = (gradient[::2] * (told[::2] - told[1::2])).sum(dim=1)  # (V, h, w)
-    if getattr(getattr(network, "config", None), "mirrored", False):  # the later half of them
+    if mirrored:
         heats = torch.cat([heats[: len(heats) // 2], heats[len(heats) // 2 :].flip(2)])
     heat = heats.sum(dim=0)
     large = torch.nn.functional.interpolate(

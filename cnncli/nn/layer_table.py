@@ -187,6 +187,7 @@ class _Watcher(TorchFunctionMode):
         if word := _word(name, inputs, edge):
             row.words.append(word)
         if name in ("conv2d", "linear"):
+            # Of one view: a network may lay several of the picture side by side in a batch.
             views = len(out) if name == "conv2d" or out.ndim == 2 else 1
             row.multiply_adds += out.numel() // views * inputs[1][0].numel()
         elif name == "multi_head_attention_forward":  # out: (places, 1, channels)

@@ -4,15 +4,15 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from math import prod
-from typing import Any
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from cnncli.config import ModelConfig
 from cnncli.layers import Layer, Shape
 from cnncli.show.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 _PIPE_WIDTH = 1000
 _BAR = 12  # characters of the longest bar of shares
@@ -38,7 +38,7 @@ def share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def show_layers(console: Console, config: ModelConfig, layers: Sequence[Layer]) -> None:
+def show_layers(console: "Console", config: ModelConfig, layers: Sequence[Layer]) -> None:
     """Print a network as a table: shapes, parameters, multiply-adds and receptive fields.
 
     Parameters
@@ -52,13 +52,15 @@ def show_layers(console: Console, config: ModelConfig, layers: Sequence[Layer]) 
         console.print(_table(config, layers, boxed=True, wide=console.width >= _ROOM_FOR_BARS))
         return
     # A pipe has no width: nothing is wrapped, and nothing ends in spaces.
+    from rich.console import Console
+
     text = StringIO()
     table = _table(config, layers, boxed=False, wide=True)
     Console(file=text, width=_PIPE_WIDTH, color_system=None).print(table)
     _print_lines(console, [*(line.rstrip() for line in text.getvalue().splitlines()), ""])
 
 
-def _table(config: ModelConfig, layers: Sequence[Layer], *, boxed: bool, wide: bool) -> Table:
+def _table(config: ModelConfig, layers: Sequence[Layer], *, boxed: bool, wide: bool) -> "Table":
     """Return one row a layer, one for the input before them and one for the sums after them."""
     totals = (
         sum(layer.parameters for layer in layers),
@@ -80,8 +82,11 @@ def _table(config: ModelConfig, layers: Sequence[Layer], *, boxed: bool, wide: b
     return table
 
 
-def _frame(boxed: bool, wide: bool, totals: tuple[int, int]) -> Table:
+def _frame(boxed: bool, wide: bool, totals: tuple[int, int]) -> "Table":
     """Return the table without its rows: headings in one line where they fit, else in two."""
+    from rich import box
+    from rich.table import Table
+
     # The lines of a box bring a space of their own between two columns.
     table = Table(
         box=box.SIMPLE if boxed else None,
@@ -178,7 +183,7 @@ def _count_numbers(value: object) -> int:
 
 
 def show_summary(
-    console: Console,
+    console: "Console",
     config: ModelConfig,
     layers: Sequence[Layer],
     facts: Mapping[str, Any],
@@ -205,7 +210,7 @@ def show_summary(
             _print_lines(console, [f"  {name:<{room}}  {value}" for name, value in rows], room + 4)
 
 
-def _print_lines(console: Console, lines: Sequence[str], indent: int = 0) -> None:
+def _print_lines(console: "Console", lines: Sequence[str], indent: int = 0) -> None:
     """Print lines: a terminal gets them wrapped, with the later parts indented."""
     for line in lines:
         wrapped = [line]

@@ -115,6 +115,4 @@ class DeepCNN(nn.Module):
         self.whiten.weight.copy_(torch.cat([kernels, -kernels]))
 
 
-def build(config: ModelConfig) -> DeepCNN:
-    """Return the network for a number of channels and classes."""
-    return DeepCNN(config)
+build = DeepCNN

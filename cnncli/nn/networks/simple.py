@@ -51,6 +51,4 @@ class SimpleCNN(nn.Module):
         return hidden
 
 
-def build(config: ModelConfig) -> SimpleCNN:
-    """Return the network for a size of pictures and a number of classes."""
-    return SimpleCNN(config)
+build = SimpleCNN
