@@ -45,7 +45,7 @@ class _LazyCheck:
         annotation = param.type_descriptor.annotation
         if value is None:
             return () if several else None
-        if several and _is_text_list(annotation) and isinstance(value, list | tuple):
+        if several and annotation == list[str] and isinstance(value, list | tuple):
             return list(value)
         if not several and isinstance(annotation, type) and type(value) is annotation:
             return value
@@ -53,7 +53,3 @@ class _LazyCheck:
             return value
         param._runtime_param = None
         return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
-
-
-def _is_text_list(annotation: Any) -> bool:
-    return get_origin(annotation) is list and get_args(annotation) == (str,)

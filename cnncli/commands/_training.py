@@ -308,12 +308,8 @@ def _run(
 def _refuse_other_options(request: Request, record: Mapping[str, Any], opened: DataChoice) -> None:
     """Refuse options that say otherwise than the run began: they are a misunderstanding."""
     before = {**record["config"].to_dict(), **asdict(opened), "model": record["model"].name}
-    asked = {
-        **request.options,
-        **asdict(request.opened),
-        "model": request.model,
-        "recipe": request.recipe,
-    }
+    asked = {**request.options, **asdict(request.opened)}
+    asked |= {"model": request.model, "recipe": request.recipe}
     for name, value in asked.items():
         same = value == before[name] or (name == "data" and _is_folder(value, before[name]))
         left_open = value == "auto" and name in ("precision", "model")

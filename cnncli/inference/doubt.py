@@ -9,6 +9,7 @@ pictures.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +23,7 @@ FEWEST = 20  # validation pictures per class, below which there is no telling
 _SHRINKAGE = 0.1  # of each unit's variance towards the mean variance: dead units tell nothing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Doubt:
     """What real pictures look like inside a network.
 
@@ -59,6 +60,11 @@ class Doubt:
         limit = float(values["limit"])
         return cls(means, variance, (first[0], first[1]), (second[0], second[1]), limit)
 
+    @cached_property
+    def _arrays(self) -> list[NDArray[np.float64]]:
+        """The tables as arrays: to make them anew takes a tenth of the time of a digit."""
+        return list(map(np.array, (self.means, self.variance, self.signs_mean, self.signs_std)))
+
     def __call__(self, hidden: Array, logits: Array) -> NDArray[np.float64]:
         """Return the doubt about each picture.
 
@@ -74,8 +80,9 @@ class Doubt:
         NDArray
             ``(N,)`` in [0, 1]: 0.5 at the limit, 0.73 one standard deviation above it.
         """
-        found = signs(hidden, logits, np.array(self.means), np.array(self.variance))
-        score = ((found - self.signs_mean) / self.signs_std).mean(axis=1)
+        means, variance, centre, spread = self._arrays
+        found = signs(hidden, logits, means, variance)
+        score = ((found - centre) / spread).mean(axis=1)
         doubt: NDArray[np.float64] = 1 / (1 + np.exp(np.clip(self.limit - score, -50, 50)))
         return doubt
 

@@ -84,9 +84,10 @@ def views(batch: Array, model: ModelConfig) -> list[Array]:
     """Return the views ``(N, C, H, W)`` of pictures that a network answers for, these first."""
     found = [batch]
     if model.moved:
-        height, width = batch.shape[2:]
-        framed = np.pad(batch, ((0, 0), (0, 0), (1, 1), (1, 1)), "edge")
-        found += [framed[:, :, 1 + y :, 1 + x :][:, :, :height, :width] for y, x in MOVES]
+        rows, columns = map(np.arange, batch.shape[2:])
+        for y, x in MOVES:
+            moved = batch.take(rows + y, 2, mode="clip")
+            found.append(moved.take(columns + x, 3, mode="clip"))
     if model.mirrored:
         found += [view[..., ::-1] for view in found]
     return found

@@ -117,15 +117,9 @@ def _hooked(checkpoint: Checkpoint, image: Array) -> list[Stage]:
         values = maps.reshape(-1) if maps.shape[1:] == (1, 1) else maps  # one value: a number
         number = names[:position].count(layer.name) + 1 if names.count(layer.name) > 1 else ""
         kernels = [name for name, shape in layer.tensors.items() if len(shape) == 4]
-        stages.append(
-            Stage(
-                f"{layer.name}{number}",
-                layer.operation,
-                values,
-                bool(values.min() < 0),
-                checkpoint.tensors[kernels[0]] if len(kernels) == 1 else None,
-            )
-        )
+        weights = checkpoint.tensors[kernels[0]] if len(kernels) == 1 else None
+        signed = bool(values.min() < 0)
+        stages.append(Stage(f"{layer.name}{number}", layer.operation, values, signed, weights))
     return stages
 
 

@@ -46,7 +46,8 @@ def read_digit(colours: NDArray[np.uint8], height: int, width: int) -> list[Prep
 def working_image(colours: NDArray[np.uint8], longest: int = WORKING_SIDE) -> NDArray[np.uint8]:
     """Return a picture averaged down to a handy size, with one channel if it is grey."""
     image = reduce(colours, max(colours.shape[:2]) // longest)
-    grey = (image == image[:, :, :1]).all()
+    some = image[::8, ::8]  # tells most pictures in colour, in a tenth of the time
+    grey = (some == some[:, :, :1]).all() and (image == image[:, :, :1]).all()
     return np.ascontiguousarray(image[:, :, :1]) if grey else image
 
 
@@ -75,7 +76,7 @@ def prepared(
 
 def _doubts(found: Candidate) -> Iterator[str]:
     top, left, bottom, right = found.box
-    height, width = found.objects.labels.shape
+    height, width = found.objects.shape
     rooms = np.array([top / height, left / width, 1 - bottom / height, 1 - right / width])
     if rooms.min() == 0 and rooms.max() > ROOM:
         yield "cut off: the object reaches the edge of the picture"
@@ -90,7 +91,7 @@ def _doubts(found: Candidate) -> Iterator[str]:
 
 
 def _full_box(found: Candidate, full: tuple[int, ...]) -> Box:
-    grid = found.objects.labels.shape
+    grid = found.objects.shape
     rows, columns = full[0] / grid[0], full[1] / grid[1]
     top, left, bottom, right = found.box
     return int(left * columns), int(top * rows), ceil(right * columns), ceil(bottom * rows)

@@ -66,11 +66,12 @@ def readings(grid: NDArray[np.uint8]) -> Iterator[Reading]:
         return
     low, high = _two_levels(values)
     light = values > (low + high) / 2
+    small = _coarse(values)
     for sign in (np.float32(1), np.float32(-1)):
         if _surrounds(light if sign > 0 else ~light):
             continue
         signed = sign * values
-        page = _page(signed)
+        page = _page(sign * small, values.shape)
         page = page + quantile((signed - page).ravel()[::4])
         yield Reading(signed - page, page, sign * axis, noise, False)
         even = np.full((1, 1), low if sign > 0 else -high, np.float32)
@@ -120,27 +121,32 @@ def _two_levels(values: Array) -> tuple[float, float]:
     return float(ordered[parted // 2]), float(ordered[(parted + len(ordered)) // 2])
 
 
-def _page(values: Array) -> Array:
+def _coarse(values: Array) -> Array:
+    """Return a picture at the size at which its background is worked out."""
+    height, width = values.shape
+    scale = min(COARSE / max(height, width), 1)
+    return resize(values, (max(round(height * scale), 1), max(round(width * scale), 1)))
+
+
+def _page(coarse: Array, size: tuple[int, int]) -> Array:
     """Return the background of ink that is higher than it: what opening leaves, smooth.
 
     A minimum over a window that no stroke fills, then a maximum over the same window, which
     brings the edges of shadows and pages back to their place.
     """
-    height, width = values.shape
-    scale = min(COARSE / max(height, width), 1)
-    grid = max(round(height * scale), 1), max(round(width * scale), 1)
-    reach = max(int(WINDOW * min(grid) / 2), 1)
-    small = resize(values, grid)
-    opened = _extreme(_extreme(small, reach, np.minimum), reach, np.maximum)
-    return resize(opened, (height, width))
+    reach = max(int(WINDOW * min(coarse.shape) / 2), 1)
+    return resize(_extreme(_extreme(coarse, reach, np.minimum), reach, np.maximum), size)
 
 
 def _extreme(image: Array, reach: int, best: np.ufunc) -> Array:
     """Return the minimum or maximum over squares of ``2 * reach + 1``, cut off at the edges."""
+    window = 2 * reach + 1
+    image = np.pad(image, reach, "edge")
     for _ in range(2):
-        padded = np.pad(image, ((reach, reach), (0, 0)), "edge")
-        image = padded[: len(image)].copy()
-        for shift in range(1, 2 * reach + 1):
-            best(image, padded[shift : shift + len(image)], out=image)
-        image = np.ascontiguousarray(image.T)
+        size = 1  # rows that each row is the best of
+        while size < window:
+            step = min(size, window - size)
+            image = best(image[:-step], image[step:])
+            size += step
+        image = image.T
     return image

@@ -1,6 +1,7 @@
 """Ruling lines, boxes and page edges: what runs through a picture from edge to edge."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from cnncli.images.scaling import resize
 from cnncli.preprocess.ink import Array
@@ -29,24 +30,25 @@ def find_lines(ink: Array, threshold: float) -> Mask:
 def _across(ink: Array, threshold: float) -> Mask:
     """Return the pixels of lines from the left to the right edge, of any slope up to STEEPEST."""
     height, width = ink.shape
-    strips = resize(ink, (height, STRIPS))
-    steepest = STEEPEST * width / 2  # rows from the middle to an edge
-    slopes = np.arange(-int(steepest), int(steepest) + 1)
+    steepest = int(STEEPEST * width / 2)  # rows from the middle to an edge
+    slopes = np.arange(-steepest, steepest + 1)[:, np.newaxis]
     place = (np.arange(STRIPS) + 0.5) / STRIPS * 2 - 1  # from -1 to 1
-    rows = np.arange(height)[:, None] + np.round(slopes[:, None, None] * place).astype(int)
-    inside = np.clip(rows, 0, height - 1)
-    along = strips[inside, np.arange(STRIPS)]  # (slopes, height, STRIPS)
-    strength = quantile(along, MISSING)
-    best = strength.argmax(axis=0)
-    found = strength.max(axis=0) > threshold
+    # Around each row, all that a line through its middle may meet: (height, near rows * STRIPS).
+    strips = np.pad(resize(ink, (height, STRIPS)), ((steepest, steepest), (0, 0)), "edge")
+    near = sliding_window_view(strips.ravel(), len(slopes) * STRIPS)[::STRIPS]
+    met = (np.round(slopes * place).astype(int) + steepest) * STRIPS + np.arange(STRIPS)
+    along = np.zeros((near.shape[1], len(slopes)), np.float32)
+    along[met.T, np.arange(len(slopes))] = 1
+    inked = ((near > threshold).astype(np.float32) @ along).max(axis=1)  # strips of the best slope
+    found = np.flatnonzero(inked >= STRIPS - int(MISSING * (STRIPS - 1)))
+    best = quantile(near[found][:, met], MISSING).argmax(axis=1)
     mask = np.zeros((height + 2 * SOFT, width), bool)
     columns = np.arange(width)
-    offset = np.round(slopes[:, None] * ((columns + 0.5) / width * 2 - 1)).astype(int)
-    for row in np.flatnonzero(found):
-        track = row + offset[best[row]]
-        kept = (track >= 0) & (track < height)
-        for soft in range(2 * SOFT + 1):
-            mask[track[kept] + soft, columns[kept]] = True
+    offset = np.round(slopes * ((columns + 0.5) / width * 2 - 1)).astype(int)
+    tracks = found[:, np.newaxis] + offset[best]  # (lines, width)
+    row, column = np.nonzero((tracks >= 0) & (tracks < height))
+    for soft in range(2 * SOFT + 1):
+        mask[tracks[row, column] + soft, column] = True
     return mask[SOFT : SOFT + height]
 
 
@@ -63,9 +65,13 @@ def without_lines(ink: Array, lines: Mask) -> Array:
 
 def _bridged(clear: Array, lines: Mask) -> Array:
     """Return for each pixel of a line the weaker ink of the nearest ones above and below it."""
-    height = len(clear)
-    rows = np.arange(height)[:, None]
-    above = np.maximum.accumulate(np.where(lines, 0, rows), axis=0)
-    below = np.minimum.accumulate(np.where(lines, height - 1, rows)[::-1], axis=0)[::-1]
-    columns = np.arange(clear.shape[1])
-    return np.minimum(clear[above, columns], clear[below, columns])
+    height, width = clear.shape
+    padded = np.zeros((width, height + 2), np.float32)
+    padded[:, 1:-1] = clear.T
+    inside = np.zeros(padded.shape, bool)
+    inside[:, 1:-1] = lines.T
+    flips = np.flatnonzero(np.diff(inside.ravel()))  # before and in each run of pixels of lines
+    above, last = flips[::2], flips[1::2]
+    weaker = np.minimum(padded.ravel()[above], padded.ravel()[last + 1])
+    padded[inside] = np.repeat(weaker, last - above)
+    return padded[:, 1:-1].T

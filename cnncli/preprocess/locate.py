@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from cnncli.images.scaling import resize
 from cnncli.preprocess.ink import FAINTEST, Reading, readings
 from cnncli.preprocess.lines import find_lines, without_lines
-from cnncli.preprocess.objects import Array, Mask, Objects, label_components
+from cnncli.preprocess.objects import Mask, Objects, label_components
 
 LONGEST = 128  # pixels of the longer side of the grid that is searched
 LEVELS = (0.25, 0.5)  # thresholds tried, as parts of the strongest ink
@@ -68,7 +69,7 @@ MARGIN = 6.0  # logarithm of odds against the best: what is less likely is not s
 ALIKE = 0.6  # of the digit's strength of ink: what is paler is something else
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """What may be the digit.
 
@@ -101,7 +102,7 @@ class Candidate:
     evidence: float
     clear: float
 
-    @property
+    @cached_property
     def mask(self) -> Mask:
         """Its pixels, ``(h, w)``."""
         return self.objects.mask(self.own)
@@ -113,11 +114,10 @@ class Candidate:
 
     def others(self) -> int:
         """Return how many objects of about the same ink and size are clear of it and the edge."""
-        sizes = (self.objects.boxes[:, 2:] - self.objects.boxes[:, :2]).max(axis=1)
-        large = sizes > 0.5 * max(self.box[2] - self.box[0], self.box[3] - self.box[1])
-        return int(
-            (large & ~self.own & self.alike(self.objects) & (self.objects.edges() == 0)).sum()
+        large = self.objects.longest > 0.5 * max(
+            self.box[2] - self.box[0], self.box[3] - self.box[1]
         )
+        return int((large & ~self.own & self.alike(self.objects) & (self.objects.edges == 0)).sum())
 
     def beside(self) -> int:
         """Return how many of its parts are about as high as all of it and clear of each other."""
@@ -166,76 +166,77 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
         if not reading.even:
             lines = find_lines(ink, max(faintest, 0.15 * float(ink.max())))
         if lines.any():
-            yield from _proposed(reading, without_lines(ink, lines), lines, faintest)
+            clear = replace(reading, ink=without_lines(ink, lines))
+            yield from _proposed(clear, float(ink[lines].sum()), faintest, lines=True)
         if reading.even or not lines.any():
-            yield from _proposed(reading, ink, np.zeros_like(lines), faintest)
+            yield from _proposed(reading, 0.0, faintest, lines=False)
 
 
-def _proposed(reading: Reading, ink: Array, lines: Mask, faintest: float) -> Iterator[Candidate]:
-    strongest = float(ink.max())
+def _proposed(
+    reading: Reading, line_mass: float, faintest: float, *, lines: bool
+) -> Iterator[Candidate]:
+    """Yield the best objects of each threshold with their parts, and all of them as one."""
+    ink, strongest = reading.ink, float(reading.ink.max())
     if strongest < faintest:
         return
-    for part in LEVELS[-1:] if reading.even else LEVELS:
-        if part * strongest > FAR_FROM_NOISE * reading.noise:
-            objects = label_components(ink > part * strongest)
-            yield from _grouped(reading, ink, lines, objects)
-
-
-def _grouped(reading: Reading, ink: Array, lines: Mask, objects: Objects) -> Iterator[Candidate]:
-    """Yield the best objects of one threshold with their parts, and all of them as one."""
-    mass = objects.sums(ink)
-    edges, outlines = objects.edges(), objects.outlines()
-    longest = (objects.boxes[:, 2:] - objects.boxes[:, :2]).max(axis=1)
-    level = mass / objects.areas
-    goodness = level**2 * longest * (1 - np.minimum(edges / outlines, 1)) ** 2 * (longest >= 4)
-    seeds = [seed for seed in np.argsort(-goodness)[:2] if goodness[seed] > 0]
-    clear = edges <= HUGGING * outlines
-    groups = [_with_parts(objects, level, clear, seed) for seed in seeds]
-    groups.append(clear & (longest >= SPECK * max(ink.shape)))
-    different = {group.tobytes(): group for group in groups if group.any()}
-    if not different:
-        return
-    own = np.array(list(different.values()))
     squares = ink * ink
-    columns = np.stack([objects.areas, mass, outlines, edges, objects.sums(squares)], axis=1)
-    area, own_mass, outline, edge, energy = (own.astype(float) @ columns).T
-    boxes = np.array([hull(objects.boxes[group]) for group in own])
-    sizes = np.sort(boxes[:, 2:] - boxes[:, :2], axis=1)
-    line_mass = float(reading.ink[lines].sum())
-    others = max(float(mass[longest >= 4].sum()), 1e-9)
-    away = float(squares[ink < 0].sum())
+    away = float(np.square(np.minimum(ink, 0)).sum())
     all_energy = float(squares.sum()) - away
-    one = np.ones(len(own))
-    even = float(reading.even)
-    left = np.maximum(1 - own_mass / others, 0)
-    size = np.log(sizes[:, 1] / max(ink.shape))
-    width = np.log(2 * area / outline / sizes[:, 1])
-    fill = area / sizes.prod(axis=1)
-    parts = np.log(own.sum(axis=1))
-    features = np.stack([
-        np.log(own_mass / area / float(ink.max())),
-        size, size**2, width, width**2,
-        edge / outline,
-        left,
-        line_mass / (own_mass + line_mass),
-        one * lines.any(),
-        one * even,
-        one * away / (all_energy + away),
-        np.log(sizes[:, 0] / sizes[:, 1]),
-        energy / all_energy,
-        fill, fill**2,
-        parts,
-        even * left, even * edge / outline, even * parts,
-        (own * (edges / outlines)).max(axis=1),
-        np.log(np.minimum(own_mass / area / max(reading.noise, 0.01), 100)),
-    ], axis=1)  # fmt: skip
-    evidence = features @ list(FEATURES.values())
-    certain = features @ list(CLEAR.values()) - CLEAR_FROM
-    own_ink = replace(reading, ink=ink)
-    for row, group in enumerate(own):
-        box, strength = hull(objects.boxes[group]), float(own_mass[row] / area[row])
-        weighed = float(evidence[row]), float(certain[row])
-        yield Candidate(own_ink, objects, group, box, strength, features[row], *weighed)
+    for part in LEVELS[-1:] if reading.even else LEVELS:
+        if part * strongest <= FAR_FROM_NOISE * reading.noise:
+            continue
+        objects = label_components(ink > part * strongest)
+        mass, edges = objects.sums(ink), objects.edges / objects.outlines
+        own = _groups(objects, mass / objects.areas, edges)
+        if not len(own):
+            continue
+        columns = [objects.areas, mass, objects.outlines, objects.edges, objects.sums(squares)]
+        area, own_mass, outline, edge, energy = (own.astype(float) @ np.stack(columns, axis=1)).T
+        boxes = [hull(objects.boxes[group]) for group in own]
+        sides = np.sort([(bottom - top, right - left) for top, left, bottom, right in boxes])
+        others = max(float(mass[objects.longest >= 4].sum()), 1e-9)
+        one = np.ones(len(own))
+        even = float(reading.even)
+        left = np.maximum(1 - own_mass / others, 0)
+        size = np.log(sides[:, 1] / max(ink.shape))
+        width = np.log(2 * area / outline / sides[:, 1])
+        fill = area / sides.prod(axis=1)
+        parts = np.log(own.sum(axis=1))
+        features = np.stack([
+            np.log(own_mass / area / strongest),
+            size, size**2, width, width**2,
+            edge / outline,
+            left,
+            line_mass / (own_mass + line_mass),
+            one * lines,
+            one * even,
+            one * away / (all_energy + away),
+            np.log(sides[:, 0] / sides[:, 1]),
+            energy / all_energy,
+            fill, fill**2,
+            parts,
+            even * left, even * edge / outline, even * parts,
+            (own * edges).max(axis=1),
+            np.log(np.minimum(own_mass / area / max(reading.noise, 0.01), 100)),
+        ], axis=1)  # fmt: skip
+        levels = (own_mass / area).tolist()
+        evidence = (features @ list(FEATURES.values())).tolist()
+        clear = (features @ list(CLEAR.values()) - CLEAR_FROM).tolist()
+        for weighed in zip(own, boxes, levels, features, evidence, clear, strict=True):
+            yield Candidate(reading, objects, *weighed)
+
+
+def _groups(
+    objects: Objects, level: NDArray[np.float64], edges: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return the two best objects with their parts, and all objects as one: ``(groups, n)``."""
+    longest = objects.longest
+    goodness = level**2 * longest * (1 - np.minimum(edges, 1)) ** 2 * (longest >= 4)
+    seeds = [seed for seed in np.argsort(-goodness)[:2] if goodness[seed] > 0]
+    clear = edges <= HUGGING
+    groups = [_with_parts(objects, level, clear, seed) for seed in seeds]
+    groups.append(clear & (longest >= SPECK * max(objects.shape)))
+    return np.array(list({group.tobytes(): group for group in groups if group.any()}.values()))
 
 
 def hull(boxes: NDArray[np.intp]) -> tuple[int, int, int, int]:

@@ -60,7 +60,7 @@ def ink_coverage(image: NDArray[np.uint8], found: Candidate) -> Array:
     Array
         ``(h, w)`` in [0, 1], the digit's longer side about :data:`FINE` pixels.
     """
-    reading, (height, width) = found.reading, found.objects.labels.shape
+    reading, (height, width) = found.reading, found.objects.shape
     top, left, bottom, right = found.box
     longest = max(bottom - top, right - left)
     margin = 0.08 * longest + 1.5

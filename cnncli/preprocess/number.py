@@ -87,16 +87,15 @@ def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
     for least in (STRONGEST, PALEST):
         objects = label_components(cover > least)
         written = objects.sums(cover > STRONGEST) > 0
-        written &= objects.edges() <= HUGGING * objects.outlines()
+        written &= objects.edges <= HUGGING * objects.outlines
         if not written.any():
             objects, written = best.objects, best.own
         top, tall, display = _line(objects, written)
         if display:  # a point is close to the segments: what is pale would join them
             break
-    sizes = np.ptp(objects.boxes.reshape(-1, 2, 2), axis=1).max(axis=1)
-    written &= sizes >= POINT[0] * tall
+    written &= objects.longest >= POINT[0] * tall
     marks = _marks(objects.boxes[written], top, tall)
-    digits = written & (sizes >= SMALLEST * tall)
+    digits = written & (objects.longest >= SMALLEST * tall)
     digits[np.flatnonzero(written)[list(marks)]] = False
     mask = objects.mask(digits) if digits.any() else best.mask
     cover *= mask
@@ -117,8 +116,7 @@ def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
 
 def _line(objects: Objects, written: Mask) -> tuple[int, int, bool]:
     """Return the top and the height of digits, and whether they are a display's segments."""
-    sizes = np.ptp(objects.boxes.reshape(-1, 2, 2), axis=1).max(axis=1)
-    large = written & (sizes >= LARGE * sizes[written].max())
+    large = written & (objects.longest >= LARGE * objects.longest[written].max())
     top, _, bottom, _ = hull(objects.boxes[large])
     low = np.ptp(objects.boxes[large][:, [0, 2]], axis=1).mean() < DISPLAY * (bottom - top)
     return top, bottom - top, bool(low)
@@ -126,12 +124,10 @@ def _line(objects: Objects, written: Mask) -> tuple[int, int, bool]:
 
 def _only(best: Candidate, mask: Mask, features: NDArray[np.float64]) -> Candidate:
     """Return the candidate whose digit is `mask`."""
-    labels = np.where(mask, 0, -1)
-    rows, columns = np.nonzero(mask)
-    box = int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1
-    objects, own = Objects(labels, np.array([box]), np.array([len(rows)])), np.ones(1, bool)
+    objects = label_components(mask, apart=False)
     evidence = -float(features @ list(AGAINST.values()))
-    return Candidate(best.reading, objects, own, box, best.level, features, evidence, inf)
+    whole = np.ones(1, bool), hull(objects.boxes), best.level
+    return Candidate(best.reading, objects, *whole, features, evidence, inf)
 
 
 def _marks(boxes: NDArray[np.intp], top: int, tall: int) -> dict[int, str]:

@@ -1,6 +1,7 @@
 """Connected objects in a mask, found in runs of pixels and with no loop over them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,53 +17,57 @@ class Objects:
 
     Parameters
     ----------
-    labels
-        ``(H, W)``: number of the object at each pixel, -1 where there is none.
+    shape
+        Height and width of the mask.
+    starts, ends
+        ``(r,)``: where each run of pixels in a row begins, and the place after its last one, both
+        counted through all rows.
+    numbers
+        ``(r,)``: the object of each run.
     boxes
         ``(n, 4)``: top, left, bottom and right of each object, ends not included.
     areas
         ``(n,)``: pixels of each object.
+    edges
+        ``(n,)``: pixels of the picture's edge that it covers.
+    outlines
+        ``(n,)``: length of its outline in pixels. Steps in rows and columns are as long as the
+        outline itself where it is upright or level, and 4/pi times as long on the average of all
+        directions.
     """
 
-    labels: Ints
+    shape: tuple[int, int]
+    starts: Ints
+    ends: Ints
+    numbers: Ints
     boxes: Ints
     areas: Ints
+    edges: Ints
+    outlines: NDArray[np.float64]
+
+    @property
+    def longest(self) -> Ints:
+        """The longer side of each object's box, ``(n,)``."""
+        return np.asarray((self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1), np.intp)
 
     def mask(self, chosen: Mask) -> Mask:
         """Return the pixels of the objects for which `chosen` (n,) is true."""
-        return np.append(chosen, False)[self.labels]
+        kept = chosen[self.numbers]
+        steps = np.zeros(self.shape[0] * self.shape[1] + 1, np.int8)
+        steps[self.starts[kept]] = 1
+        steps[self.ends[kept]] -= 1  # a run may begin where the row above ends
+        return np.cumsum(steps[:-1], dtype=np.int8).view(bool).reshape(self.shape)
 
-    def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
+    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return the sum of `values` (H, W) over each object, ``(n,)``."""
-        flat = self.labels.ravel() + 1
-        return np.asarray(np.bincount(flat, values.ravel(), len(self.areas) + 1)[1:], np.float64)
-
-    def outlines(self) -> NDArray[np.float64]:
-        """Return the length of each object's outline in pixels, ``(n,)``.
-
-        Steps in rows and columns are as long as the outline itself where it is upright or level,
-        and 4/pi times as long on the average of all directions.
-        """
-        padded = np.pad(self.labels, 1, constant_values=-1)
-        count = len(self.areas) + 1
-        steps = np.zeros(count)
-        for axis in (0, 1):
-            here, there = (
-                (padded[1:], padded[:-1]) if axis == 0 else (padded[:, 1:], padded[:, :-1])
-            )
-            changed = here != there
-            for side in (here, there):
-                steps += np.bincount(side[changed] + 1, minlength=count)
-        return steps[1:] * (np.pi / 4)
-
-    def edges(self) -> Ints:
-        """Return how many pixels of the picture's edge each object covers, ``(n,)``."""
-        border = [self.labels[0], self.labels[-1], self.labels[1:-1, 0], self.labels[1:-1, -1]]
-        return np.bincount(np.concatenate(border) + 1, minlength=len(self.areas) + 1)[1:]
+        flat = np.append(values.ravel(), np.zeros(1, values.dtype))  # the last run may end there
+        bounds = np.stack([self.starts, self.ends], axis=1).ravel()
+        of_runs = np.add.reduceat(flat, bounds, dtype=np.float64)[::2]
+        return np.asarray(np.bincount(self.numbers, of_runs, len(self.areas)), np.float64)
 
 
-def label_components(mask: Mask) -> Objects:
-    """Label the 8-connected objects of a mask.
+def label_components(mask: Mask, *, apart: bool = True) -> Objects:
+    """Find the 8-connected objects of a mask.
 
     Each row is cut into runs; runs of neighbouring rows that touch are joined by repeatedly
     hooking the larger root to the smaller one and shortening all paths.
@@ -71,6 +76,8 @@ def label_components(mask: Mask) -> Objects:
     ----------
     mask
         ``(H, W)``.
+    apart
+        Otherwise all of it is one object.
 
     Examples
     --------
@@ -82,23 +89,37 @@ def label_components(mask: Mask) -> Objects:
     padded[:, :-1] = mask
     flips = np.flatnonzero(np.diff(padded.ravel(), prepend=False))
     starts, ends = flips[::2], flips[1::2]
-    if starts.size == 0:
-        empty = np.empty(0, np.intp)
-        return Objects(np.full(mask.shape, -1), np.empty((0, 4), np.intp), empty)
-    numbers, count = _join(len(starts), *_touching(starts, ends, width + 1))
-    labels = np.full(padded.size, -1)
+    above, below = _touching(starts, ends, width + 1)
+    numbers, count = np.zeros(len(starts), np.intp), min(len(starts), 1)
+    if apart:
+        numbers, count = _join(len(starts), above, below)
+    rows, left = np.divmod(starts, width + 1)
     lengths = ends - starts
-    labels[np.flatnonzero(padded)] = np.repeat(numbers, lengths)
-    boxes = _boxes(numbers, count, starts // (width + 1), starts % (width + 1), lengths)
-    areas = np.bincount(numbers, lengths, count).astype(np.intp)
-    return Objects(labels.reshape(padded.shape)[:, :-1], boxes, areas)
+    right = left + lengths
+    boxes = np.empty((count, 4), np.intp)
+    boxes[:, :2] = np.iinfo(np.intp).max
+    boxes[:, 2:] = 0
+    np.minimum.at(boxes[:, 0], numbers, rows)
+    np.minimum.at(boxes[:, 1], numbers, left)
+    np.maximum.at(boxes[:, 2], numbers, rows + 1)
+    np.maximum.at(boxes[:, 3], numbers, right)
+    sides = np.minimum((left == 0) + (right == width).astype(np.intp), lengths)
+    edges = np.where((rows == 0) | (rows == height - 1), lengths, sides)
+    # A run has two ends, and each of its pixels a side above and below; where runs meet it has not.
+    common = np.minimum(right[above], right[below]) - np.maximum(left[above], left[below])
+    steps = np.bincount(numbers, 2.0 + 2 * lengths, count)
+    steps -= np.bincount(numbers[above], 2 * np.maximum(common, 0), count)
+    areas, edges = (np.bincount(numbers, of, count).astype(np.intp) for of in (lengths, edges))
+    runs = starts - rows, ends - rows, numbers
+    outlines = np.asarray(steps * (np.pi / 4), np.float64)
+    return Objects(mask.shape, *runs, boxes, areas, edges, outlines)
 
 
 def _touching(starts: Ints, ends: Ints, stride: int) -> tuple[Ints, Ints]:
     """Return pairs of runs that touch, also by a corner, one a row below the other."""
     first = np.searchsorted(ends, starts + stride, side="left")
     last = np.searchsorted(starts, ends + stride, side="right")
-    counts = np.maximum(last - first, 0)
+    counts = last - first
     above = np.repeat(np.arange(len(starts)), counts)
     offset = np.arange(len(above)) - np.repeat(np.cumsum(counts) - counts, counts)
     return above, np.repeat(first, counts) + offset
@@ -107,23 +128,9 @@ def _touching(starts: Ints, ends: Ints, stride: int) -> tuple[Ints, Ints]:
 def _join(count: int, one: Ints, other: Ints) -> tuple[Ints, int]:
     """Return the number of each run's object, and how many objects there are."""
     root = np.arange(count)
-    while True:
-        a, b = root[one], root[other]
-        if np.array_equal(a, b):
-            break
+    while ((a := root[one]) != (b := root[other])).any():
         np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))
-        while not np.array_equal(root, root[root]):
-            root = root[root]
-    roots, numbers = np.unique(root, return_inverse=True)
-    return numbers, len(roots)
-
-
-def _boxes(numbers: Ints, count: int, rows: Ints, columns: Ints, lengths: Ints) -> Ints:
-    boxes = np.empty((count, 4), np.intp)
-    boxes[:, :2] = np.iinfo(np.intp).max
-    boxes[:, 2:] = 0
-    np.minimum.at(boxes[:, 0], numbers, rows)
-    np.minimum.at(boxes[:, 1], numbers, columns)
-    np.maximum.at(boxes[:, 2], numbers, rows + 1)
-    np.maximum.at(boxes[:, 3], numbers, columns + lengths)
-    return boxes
+        while (root != (shorter := root[root])).any():
+            root = shorter
+    first = root == np.arange(count)
+    return (np.cumsum(first) - 1)[root], int(first.sum())

@@ -45,10 +45,13 @@ def change_width(coverage: Array, pixels: float) -> Array:
     best = np.maximum if pixels > 0 else np.minimum
     steps = abs(pixels) / 2
     for step in range(int(np.ceil(steps))):
-        padded = np.pad(coverage, 1, "edge")
-        across = best(best(padded[:, :-2], padded[:, 2:]), padded[:, 1:-1])  # (H + 2, W)
-        rows = across if step % 3 == 1 else padded[:, 1:-1]
-        changed = best(best(rows[:-2], rows[2:]), across[1:-1])
+        across = coverage.copy()
+        best(across[:, 1:], coverage[:, :-1], out=across[:, 1:])
+        best(across[:, :-1], coverage[:, 1:], out=across[:, :-1])
+        rows = across if step % 3 == 1 else coverage
+        changed = across.copy()
+        best(changed[1:], rows[:-1], out=changed[1:])
+        best(changed[:-1], rows[1:], out=changed[:-1])
         part = np.float32(min(steps - step, 1.0))
         coverage = coverage + part * (changed - coverage)
     return coverage

@@ -59,13 +59,8 @@ def feature_sheet(
     """
     large = len(stages) == 1
     bodies = [_body(stage, classes, large=large, kernels=kernels) for stage in stages]
-    head = beside(
-        [
-            *(titled(title, fit(pixels, _PICTURE, _PICTURE)) for title, pixels in pictures),
-            below([words("the answer", 14, FAINT), words(answer, 34)]),
-        ],
-        18,
-    )
+    shown = [titled(title, fit(pixels, _PICTURE, _PICTURE)) for title, pixels in pictures]
+    head = beside([*shown, below([words("the answer", 14, FAINT), words(answer, 34)])], 18)
     titles = [beside([words(s.name, 17), words(_explained(s), 14, FAINT)], 12) for s in stages]
     legends = [_legend(stage) for stage in stages]
     width = max(
