@@ -33,14 +33,15 @@ def _across(ink: Array, threshold: float) -> Mask:
     steepest = int(STEEPEST * width / 2)  # rows from the middle to an edge
     slopes = np.arange(-steepest, steepest + 1)[:, np.newaxis]
     place = (np.arange(STRIPS) + 0.5) / STRIPS * 2 - 1  # from -1 to 1
-    # Around each row, all that a line through its middle may meet: (height, near rows * STRIPS).
+    # Of each row all that a line through its middle may meet: (height, near rows * STRIPS). Which of
+    # it a slope meets stands in a row of `met`; one product counts for all how many are inked.
     strips = np.pad(resize(ink, (height, STRIPS)), ((steepest, steepest), (0, 0)), "edge")
     near = sliding_window_view(strips.ravel(), len(slopes) * STRIPS)[::STRIPS]
     met = (np.round(slopes * place).astype(int) + steepest) * STRIPS + np.arange(STRIPS)
     along = np.zeros((near.shape[1], len(slopes)), np.float32)
     along[met.T, np.arange(len(slopes))] = 1
-    inked = ((near > threshold).astype(np.float32) @ along).max(axis=1)  # strips of the best slope
-    found = np.flatnonzero(inked >= STRIPS - int(MISSING * (STRIPS - 1)))
+    inked = (near > threshold).astype(np.float32) @ along  # (height, slopes)
+    found = np.flatnonzero(inked.max(axis=1) >= STRIPS - int(MISSING * (STRIPS - 1)))
     best = quantile(near[found][:, met], MISSING).argmax(axis=1)
     mask = np.zeros((height + 2 * SOFT, width), bool)
     columns = np.arange(width)
