@@ -33,8 +33,8 @@ def _across(ink: Array, threshold: float) -> Mask:
     steepest = int(STEEPEST * width / 2)  # rows from the middle to an edge
     slopes = np.arange(-steepest, steepest + 1)[:, np.newaxis]
     place = (np.arange(STRIPS) + 0.5) / STRIPS * 2 - 1  # from -1 to 1
-    # Of each row all that a line through its middle may meet: (height, near rows * STRIPS). Which of
-    # it a slope meets stands in a row of `met`; one product counts for all how many are inked.
+    # Of each row all that a line through its middle may meet: (height, near rows * STRIPS). What of
+    # it a slope meets stands in a row of `met`; one product counts for all how much is inked.
     strips = np.pad(resize(ink, (height, STRIPS)), ((steepest, steepest), (0, 0)), "edge")
     near = sliding_window_view(strips.ravel(), len(slopes) * STRIPS)[::STRIPS]
     met = (np.round(slopes * place).astype(int) + steepest) * STRIPS + np.arange(STRIPS)
