@@ -136,8 +136,9 @@ def sizes(*, quick: bool) -> Results:
         }
         for name, weights in kinds.items():
             kernel = weights.astype(cases.np.float32)
+            made = ops.Kernel.of(weights)
             functions: dict[str, Callable[[], object]] = {
-                "cnncli": lambda w=weights: ops.filter_image(image, w, range="clip", threads=1),
+                "cnncli": lambda k=made: ops.filter_image(image, k, range="clip", threads=1),
                 "cv2.filter2D": lambda k=kernel: cv2.filter2D(image, -1, k, dst=cv2_out),
             }
             results["kernel"].setdefault(name, {})[side] = machine.race(

@@ -172,7 +172,7 @@ def _pieces(
     last = len(cuts) - 1
     for first, second in combinations(range(last + 1), 2):
         mask = (places >= first) & (places < second)
-        high, wide = np.ptp(np.nonzero(mask), axis=1) / tall
+        high, wide = (np.ptp(np.flatnonzero(mask.any(axis=axis))) / tall for axis in (1, 0))
         if second - first == last or (wide <= WIDEST and high >= LOWEST):
             gap = max(1 - min([OPEN, *cuts[first + 1 : second]]) / OPEN, 0)
             signs = 1, max(wide - USUAL, 0), max(1 - high, 0), cuts[second], gap
