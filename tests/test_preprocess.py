@@ -225,6 +225,21 @@ def test_sums_outlines_and_edges_of_objects(seed: int) -> None:
         assert found.edges[number] == inner.sum()
 
 
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_all_objects_as_one(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask = random.random(random.integers(1, 30, 2)) < 0.3
+    mask[0, 0] = True
+    apart, one = label_components(mask), label_components(mask, apart=False)
+    assert np.array_equal(one.mask(np.ones(1, bool)), mask)
+    assert (one.areas, one.edges) == (apart.areas.sum(), apart.edges.sum())
+    assert one.outlines[0] == pytest.approx(apart.outlines.sum())
+    rows, columns = np.nonzero(mask)
+    assert one.boxes.tolist() == [[0, 0, rows.max() + 1, columns.max() + 1]]
+    assert one.longest[0] == max(one.boxes[0, 2:])
+
+
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_resizing_keeps_a_constant_and_a_mean(size: int, out: int) -> None:
     flat = np.full((size, size), 7, np.float32)
