@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from cnncli import ops
-from cnncli.ops.kernels import Kernel
 
 Array = NDArray[Any]
 Functions = dict[str, Callable[[], object]]
@@ -80,7 +79,7 @@ def filter_contenders(image: Array, case: Filter, threads: int, *, many: bool) -
     """
     out, theirs = np.empty_like(image), np.empty_like(image)
     kernel = (case.weights / case.divisor).astype(np.float32)
-    made = Kernel.of(case.weights)  # once for all images, as theirs
+    made = ops.Kernel.of(case.weights)  # once for all images, as theirs
     functions: Functions = {
         "cnncli": lambda: ops.filter_image(
             image, made, scale=case.divisor, range="clip", threads=threads, out=out

@@ -27,8 +27,9 @@ from cnncli.rows import Rows
 Array = npt.NDArray[Any]
 
 # Samples of a band of 16 bits each, fewer of wider ones: several buffers of it stay in a
-# second-level cache of 2 MiB (12 megapixels: 0.85 of the time). Several threads need Python's lock
-# for each call, and take twice as many to meet seldom.
+# second-level cache of 2 MiB (12 megapixels in memory: 0.85 of the time of bands of 700,000, whole
+# commands the same). Several threads need Python's lock for each call, and take twice as many to
+# meet seldom.
 _BAND = 300_000
 _ALONE = 1.5e6  # nanoseconds for one thread, below which another costs more than it saves
 
