@@ -108,7 +108,9 @@ def ink_axis(logs: Array) -> Array:
 def _noise(values: Array) -> float:
     """Return the standard deviation of the grain: differences of pixels two apart see no shapes."""
     steps = [abs(values[2::2] - values[:-2:2]), abs(values[:, 2::2] - values[:, :-2:2])]
-    return sum(1.05 * float(quantile(step.ravel())) for step in steps if step.size) / 2
+    # Medians by sorting: partition takes ten times as long where values repeat.
+    middles = [np.sort(step, axis=None)[(step.size - 1) // 2] for step in steps if step.size]
+    return sum(1.05 * float(middle) for middle in middles) / 2
 
 
 def _two_levels(values: Array) -> tuple[float, float]:
@@ -141,8 +143,8 @@ def _page(coarse: Array, size: tuple[int, int]) -> Array:
 def _extreme(image: Array, reach: int, best: np.ufunc) -> Array:
     """Return the minimum or maximum over squares of ``2 * reach + 1``, cut off at the edges."""
     window = 2 * reach + 1
-    image = np.pad(image, reach, "edge")
     for _ in range(2):
+        image = image[np.clip(np.arange(-reach, len(image) + reach), 0, len(image) - 1)]
         size = 1  # rows that each row is the best of
         while size < window:
             step = min(size, window - size)

@@ -11,7 +11,6 @@ from cnncli.preprocess.quantile import quantile
 STRIPS = 16  # a line is looked for in so many parts of its length
 MISSING = 0.3  # of these it may be absent from
 STEEPEST = 0.12  # rows a column: tan 7 degrees
-SOFT = 1  # pixels beside a line that are its soft edge
 
 
 def find_lines(ink: Array, threshold: float) -> Mask:
@@ -35,7 +34,8 @@ def _across(ink: Array, threshold: float) -> Mask:
     place = (np.arange(STRIPS) + 0.5) / STRIPS * 2 - 1  # from -1 to 1
     # Of each row all that a line through its middle may meet: (height, near rows * STRIPS). What of
     # it a slope meets stands in a row of `met`; one product counts for all how much is inked.
-    strips = np.pad(resize(ink, (height, STRIPS)), ((steepest, steepest), (0, 0)), "edge")
+    rows = np.clip(np.arange(-steepest, height + steepest), 0, height - 1)
+    strips = resize(ink, (height, STRIPS))[rows]
     near = sliding_window_view(strips.ravel(), len(slopes) * STRIPS)[::STRIPS]
     met = (np.round(slopes * place).astype(int) + steepest) * STRIPS + np.arange(STRIPS)
     along = np.zeros((near.shape[1], len(slopes)), np.float32)
@@ -43,14 +43,15 @@ def _across(ink: Array, threshold: float) -> Mask:
     inked = (near > threshold).astype(np.float32) @ along  # (height, slopes)
     found = np.flatnonzero(inked.max(axis=1) >= STRIPS - int(MISSING * (STRIPS - 1)))
     best = quantile(near[found][:, met], MISSING).argmax(axis=1)
-    mask = np.zeros((height + 2 * SOFT, width), bool)
     columns = np.arange(width)
     offset = np.round(slopes * ((columns + 0.5) / width * 2 - 1)).astype(int)
-    tracks = found[:, np.newaxis] + offset[best]  # (lines, width)
-    row, column = np.nonzero((tracks >= 0) & (tracks < height))
-    for soft in range(2 * SOFT + 1):
-        mask[tracks[row, column] + soft, column] = True
-    return mask[SOFT : SOFT + height]
+    drawn = np.zeros((height + 2 * steepest, width), bool)
+    drawn[found[:, np.newaxis] + offset[best] + steepest, columns] = True
+    drawn = drawn[steepest : steepest + height]
+    mask = drawn.copy()
+    mask[1:] |= drawn[:-1]  # soft edges
+    mask[:-1] |= drawn[1:]
+    return mask
 
 
 def without_lines(ink: Array, lines: Mask) -> Array:

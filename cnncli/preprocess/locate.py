@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from cnncli.images.scaling import resize
 from cnncli.preprocess.ink import FAINTEST, Reading, readings
 from cnncli.preprocess.lines import find_lines, without_lines
-from cnncli.preprocess.objects import Mask, Objects, label_components
+from cnncli.preprocess.objects import Mask, Objects, label_layers
+from cnncli.preprocess.prepared import Box
 
 LONGEST = 128  # pixels of the longer side of the grid that is searched
 LEVELS = (0.25, 0.5)  # thresholds tried, as parts of the strongest ink
@@ -159,83 +160,114 @@ def _same(one: Candidate, other: Candidate) -> bool:
 
 def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
     """Yield what may be the digit in a picture, in no order."""
-    lines = np.zeros(grid.shape[:2], bool)
-    for reading in readings(grid):
-        ink = reading.ink
-        faintest = max(FAINTEST, 2 * FAR_FROM_NOISE * reading.noise)
-        if not reading.even:
-            lines = find_lines(ink, max(faintest, 0.15 * float(ink.max())))
-        if lines.any():
-            clear = replace(reading, ink=without_lines(ink, lines))
-            yield from _proposed(clear, float(ink[lines].sum()), faintest, lines=True)
-        if reading.even or not lines.any():
-            yield from _proposed(reading, 0.0, faintest, lines=False)
-
-
-def _proposed(
-    reading: Reading, line_mass: float, faintest: float, *, lines: bool
-) -> Iterator[Candidate]:
-    """Yield the best objects of each threshold with their parts, and all of them as one."""
-    ink, strongest = reading.ink, float(reading.ink.max())
-    if strongest < faintest:
-        return
-    squares = ink * ink
-    away = float(np.square(np.minimum(ink, 0)).sum())
-    all_energy = float(squares.sum()) - away
-    for part in LEVELS[-1:] if reading.even else LEVELS:
-        if part * strongest <= FAR_FROM_NOISE * reading.noise:
-            continue
-        objects = label_components(ink > part * strongest)
+    found: list[tuple[Reading, Objects, Mask, Box, float]] = []
+    measured = []
+    layers = list(_layers(grid))
+    masks = np.array([layer.reading.ink > layer.least for layer in layers], bool)
+    for layer, objects in zip(layers, label_layers(masks), strict=True) if layers else ():
+        ink = layer.reading.ink
         mass, edges = objects.sums(ink), objects.edges / objects.outlines
         own = _groups(objects, mass / objects.areas, edges)
         if not len(own):
             continue
-        columns = [objects.areas, mass, objects.outlines, objects.edges, objects.sums(squares)]
-        area, own_mass, outline, edge, energy = (own.astype(float) @ np.stack(columns, axis=1)).T
-        boxes = [hull(objects.boxes[group]) for group in own]
-        sides = np.sort([(bottom - top, right - left) for top, left, bottom, right in boxes])
         others = max(float(mass[objects.longest >= 4].sum()), 1e-9)
-        one = np.ones(len(own))
-        even = float(reading.even)
-        left = np.maximum(1 - own_mass / others, 0)
-        size = np.log(sides[:, 1] / max(ink.shape))
-        width = np.log(2 * area / outline / sides[:, 1])
-        fill = area / sides.prod(axis=1)
-        parts = np.log(own.sum(axis=1))
-        features = np.stack([
-            np.log(own_mass / area / strongest),
-            size, size**2, width, width**2,
-            edge / outline,
-            left,
-            line_mass / (own_mass + line_mass),
-            one * lines,
-            one * even,
-            one * away / (all_energy + away),
-            np.log(sides[:, 0] / sides[:, 1]),
-            energy / all_energy,
-            fill, fill**2,
-            parts,
-            even * left, even * edge / outline, even * parts,
-            (own * edges).max(axis=1),
-            np.log(np.minimum(own_mass / area / max(reading.noise, 0.01), 100)),
-        ], axis=1)  # fmt: skip
-        levels = (own_mass / area).tolist()
+        columns = [objects.areas, mass, objects.outlines, objects.edges, objects.sums(ink * ink)]
+        sums = own.astype(float) @ np.stack(columns, axis=1)
+        edgiest = (own * edges).max(axis=1).tolist()
+        for group, (area, *rest), edge in zip(own, sums.tolist(), edgiest, strict=True):
+            top, left, bottom, right = box = hull(objects.boxes[group])
+            found.append((layer.reading, objects, group, box, rest[0] / area))
+            sides = sorted((bottom - top, right - left))
+            measured.append((area, *rest, edge, *sides, group.sum(), others, *layer.known))
+    if found:
+        features = _features(np.array(measured, float).T, max(grid.shape[:2]))
         evidence = (features @ list(FEATURES.values())).tolist()
         clear = (features @ list(CLEAR.values()) - CLEAR_FROM).tolist()
-        for weighed in zip(own, boxes, levels, features, evidence, clear, strict=True):
-            yield Candidate(reading, objects, *weighed)
+        for one, *weighed in zip(found, features, evidence, clear, strict=True):
+            yield Candidate(*one, *weighed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What one reading takes for ink above a threshold."""
+
+    reading: Reading
+    least: float
+    known: tuple[float, ...]  # the last of what :func:`_features` takes
+
+
+def _layers(grid: NDArray[np.uint8]) -> Iterator[_Layer]:
+    """Yield the readings, with and without lines, at each threshold."""
+    lines = np.zeros(grid.shape[:2], bool)
+    for reading in readings(grid):
+        faintest = max(FAINTEST, 2 * FAR_FROM_NOISE * reading.noise)
+        if not reading.even:
+            lines = find_lines(reading.ink, max(faintest, 0.15 * float(reading.ink.max())))
+        shown = []
+        if lines.any():
+            clear = replace(reading, ink=without_lines(reading.ink, lines))
+            shown.append((clear, float(reading.ink[lines].sum())))
+        if reading.even or not lines.any():
+            shown.append((reading, 0.0))
+        for one, line_mass in shown:
+            strongest = float(one.ink.max())
+            away = float(np.square(np.minimum(one.ink, 0)).sum())
+            energy = float(np.square(one.ink).sum()) - away
+            known = strongest, energy, away, line_mass, one.ink is not reading.ink, one.even
+            for part in LEVELS[-1:] if one.even else LEVELS:
+                if strongest >= faintest and part * strongest > FAR_FROM_NOISE * one.noise:
+                    yield _Layer(one, part * strongest, (*known, one.noise))
+
+
+def _features(measured: NDArray[np.float64], longest: int) -> NDArray[np.float64]:
+    """Return what is named in :data:`FEATURES`, ``(n, 21)``, of all that is measured of objects."""
+    (
+        area, mass, outline, edge, energy, edgiest, low, long, parts, others,
+        strongest, all_energy, away, line_mass, lines, even, noise,
+    ) = measured  # fmt: skip
+    left = np.maximum(1 - mass / others, 0)
+    size, width = np.log(long / longest), np.log(2 * area / outline / long)
+    fill, parts = area / (low * long), np.log(parts)
+    return np.stack([
+        np.log(mass / area / strongest),
+        size, size**2, width, width**2,
+        edge / outline,
+        left,
+        line_mass / (mass + line_mass),
+        lines,
+        even,
+        away / (all_energy + away),
+        np.log(low / long),
+        energy / all_energy,
+        fill, fill**2,
+        parts,
+        even * left, even * edge / outline, even * parts,
+        edgiest,
+        np.log(np.minimum(mass / area / np.maximum(noise, 0.01), 100)),
+    ], axis=1)  # fmt: skip
 
 
 def _groups(
     objects: Objects, level: NDArray[np.float64], edges: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Return the two best objects with their parts, and all objects as one: ``(groups, n)``."""
+    """Return the two best objects with their parts, and all objects as one: ``(groups, n)``.
+
+    What may be a detached part of an object is close, not small, and not at the edge.
+    """
     longest = objects.longest
     goodness = level**2 * longest * (1 - np.minimum(edges, 1)) ** 2 * (longest >= 4)
-    seeds = [seed for seed in np.argsort(-goodness)[:2] if goodness[seed] > 0]
-    clear = edges <= HUGGING
-    groups = [_with_parts(objects, level, clear, seed) for seed in seeds]
-    groups.append(clear & (longest >= SPECK * max(objects.shape)))
+    seeds = np.argsort(-goodness)[:2]
+    seeds = seeds[goodness[seeds] > 0, np.newaxis]  # (seeds, 1)
+    clear, size = edges <= HUGGING, longest[seeds]
+    low, high = objects.boxes[:, :2], objects.boxes[:, 2:]
+    start, stop = low[seeds], high[seeds]  # (seeds, 1, 2)
+    reach = size[:, :, np.newaxis] * np.array(NEAR)
+    own = ((low < stop + reach) & (high > start - reach)).all(axis=2)  # (seeds, n)
+    own &= (np.maximum(high, stop) - np.minimum(low, start)).max(axis=2) <= LONGEST_WHOLE * size
+    own &= (longest >= SMALLEST_PART * size) & (level > ALIKE * level[seeds])
+    own &= clear & clear[seeds]
+    own[np.arange(len(seeds)), seeds[:, 0]] = True
+    groups = [*own, clear & (longest >= SPECK * max(objects.shape))]
     return np.array(list({group.tobytes(): group for group in groups if group.any()}.values()))
 
 
@@ -244,18 +276,3 @@ def hull(boxes: NDArray[np.intp]) -> tuple[int, int, int, int]:
     top, left = boxes[:, :2].min(axis=0).tolist()
     bottom, right = boxes[:, 2:].max(axis=0).tolist()
     return top, left, bottom, right
-
-
-def _with_parts(objects: Objects, level: NDArray[np.float64], clear: Mask, seed: int) -> Mask:
-    """Return a seed with what may be its detached parts: close, not small, not at the edge."""
-    low, high = objects.boxes[:, :2], objects.boxes[:, 2:]
-    start, stop = low[seed], high[seed]
-    longest = (stop - start).max()
-    reach = np.array(NEAR) * longest
-    near = ((low < stop + reach) & (high > start - reach)).all(axis=1)
-    whole = np.maximum(high, stop) - np.minimum(low, start)
-    near &= whole.max(axis=1) <= LONGEST_WHOLE * longest
-    near &= (high - low).max(axis=1) >= SMALLEST_PART * longest
-    near &= clear & clear[seed] & (level > ALIKE * level[seed])
-    near[seed] = True
-    return np.asarray(near, np.bool_)

@@ -1,6 +1,7 @@
 """Connected objects in a mask, found in runs of pixels and with no loop over them."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -67,36 +68,35 @@ class Objects:
 
 
 def label_components(mask: Mask, *, apart: bool = True) -> Objects:
-    """Find the 8-connected objects of a mask.
-
-    Each row is cut into runs; runs of neighbouring rows that touch are joined by repeatedly
-    hooking the larger root to the smaller one and shortening all paths.
-
-    Parameters
-    ----------
-    mask
-        ``(H, W)``.
-    apart
-        Otherwise all of it is one object.
+    """Find the 8-connected objects of a mask ``(H, W)``; unless `apart`, all of it is one.
 
     Examples
     --------
     >>> label_components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], bool)).areas.tolist()
     [3]
     """
-    height, width = mask.shape
-    padded = np.zeros((height, width + 1), bool)
-    padded[:, :-1] = mask
+    return label_layers(mask[np.newaxis], apart=apart)[0]
+
+
+def label_layers(masks: Mask, *, apart: bool = True) -> list[Objects]:
+    """Find the 8-connected objects of masks ``(N, H, W)``, all at once.
+
+    Each row is cut into runs; runs of neighbouring rows that touch are joined by repeatedly
+    hooking the larger root to the smaller one and shortening all paths.
+    """
+    count, height, width = masks.shape
+    padded = np.zeros((count, height + 1, width + 1), bool)
+    padded[:, :-1, :-1] = masks
     flips = np.flatnonzero(np.diff(padded.ravel(), prepend=False))
     starts, ends = flips[::2], flips[1::2]
     above, below = _touching(starts, ends, width + 1)
-    numbers, count = np.zeros(len(starts), np.intp), min(len(starts), 1)
-    if apart:
-        numbers, count = _join(len(starts), above, below)
     rows, left = np.divmod(starts, width + 1)
+    layers, rows = np.divmod(rows, height + 1)
+    numbers = _join(len(starts), above, below) if apart else layers
+    n = int(numbers.max(initial=-1)) + 1
     lengths = ends - starts
     right = left + lengths
-    boxes = np.empty((count, 4), np.intp)
+    boxes = np.empty((n, 4), np.intp)
     boxes[:, :2] = np.iinfo(np.intp).max
     boxes[:, 2:] = 0
     np.minimum.at(boxes[:, 0], numbers, rows)
@@ -107,12 +107,21 @@ def label_components(mask: Mask, *, apart: bool = True) -> Objects:
     edges = np.where((rows == 0) | (rows == height - 1), lengths, sides)
     # A run has two ends, and each of its pixels a side above and below; where runs meet it has not.
     common = np.minimum(right[above], right[below]) - np.maximum(left[above], left[below])
-    steps = np.bincount(numbers, 2.0 + 2 * lengths, count)
-    steps -= np.bincount(numbers[above], 2 * np.maximum(common, 0), count)
-    areas, edges = (np.bincount(numbers, of, count).astype(np.intp) for of in (lengths, edges))
-    runs = starts - rows, ends - rows, numbers
+    steps = np.bincount(numbers, 2.0 + 2 * lengths, n)
+    steps -= np.bincount(numbers[above], 2 * np.maximum(common, 0), n)
+    areas, edges = (np.bincount(numbers, of, n).astype(np.intp) for of in (lengths, edges))
     outlines = np.asarray(steps * (np.pi / 4), np.float64)
-    return Objects(mask.shape, *runs, boxes, areas, edges, outlines)
+    first = rows * width + left
+    # Runs and objects of a layer follow those of the one before.
+    runs = np.searchsorted(layers, np.arange(count + 1))
+    objects = np.append(numbers, n)[runs]
+    found = []
+    for (a, b), (c, d) in zip(pairwise(runs), pairwise(objects), strict=True):
+        own = first[a:b], first[a:b] + lengths[a:b], numbers[a:b] - c
+        found.append(
+            Objects((height, width), *own, boxes[c:d], areas[c:d], edges[c:d], outlines[c:d])
+        )
+    return found
 
 
 def _touching(starts: Ints, ends: Ints, stride: int) -> tuple[Ints, Ints]:
@@ -125,12 +134,12 @@ def _touching(starts: Ints, ends: Ints, stride: int) -> tuple[Ints, Ints]:
     return above, np.repeat(first, counts) + offset
 
 
-def _join(count: int, one: Ints, other: Ints) -> tuple[Ints, int]:
-    """Return the number of each run's object, and how many objects there are."""
+def _join(count: int, one: Ints, other: Ints) -> Ints:
+    """Return the number of each run's object."""
     root = np.arange(count)
     while ((a := root[one]) != (b := root[other])).any():
         np.minimum.at(root, np.maximum(a, b), np.minimum(a, b))
         while (root != (shorter := root[root])).any():
             root = shorter
     first = root == np.arange(count)
-    return (np.cumsum(first) - 1)[root], int(first.sum())
+    return np.asarray((np.cumsum(first) - 1)[root], np.intp)
