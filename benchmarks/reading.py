@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -181,20 +181,26 @@ def decoded(source: Source) -> Picture:
         return read_picture(file.name)
 
 
-def predict(predictor: Predictor, examples: list[Example]) -> Iterator[Prediction]:
-    """Predict examples as files or as arrays."""
-    by_name = {str(number): example.source for number, example in enumerate(examples)}
-    names = list(by_name)
-    asked = replace(predictor, read=lambda name: decoded(by_name[name]))
-    for start in range(0, len(names), asked.chunk):
-        yield from asked(names[start : start + asked.chunk])
+def predict(predictor: Predictor, examples: list[Example]) -> tuple[list[Prediction], float]:
+    """Predict examples as files or as arrays; return the seconds that it took, too."""
+    arrays = {}
+    with tempfile.TemporaryDirectory() as folder:
+        names = [f"{folder}/{number}" for number in range(len(examples))]
+        for name, example in zip(names, examples, strict=True):
+            if isinstance(example.source, np.ndarray):
+                arrays[name] = Picture(example.source)
+            else:
+                Path(name).write_bytes(example.source)
+        asked = replace(predictor, read=lambda name: arrays.get(name) or read_picture(name))
+        start, found = time.perf_counter(), []
+        for at in range(0, len(names), asked.chunk):
+            found.extend(asked(names[at : at + asked.chunk]))
+        return found, time.perf_counter() - start
 
 
 def count(predictor: Predictor, examples: list[Example]) -> tuple[Count, list[Prediction]]:
     """Predict the pictures of one kind, and count."""
-    start = time.perf_counter()
-    found = list(predict(predictor, examples))
-    seconds = time.perf_counter() - start
+    found, seconds = predict(predictor, examples)
     right = silent = flagged = 0
     for example, prediction in zip(examples, found, strict=True):
         flag = bool(prediction.warnings) or prediction.error is not None
@@ -227,7 +233,7 @@ def draw_mistakes(predictor: Predictor, chosen: dict[str, list[Example]], path: 
     tiles = []
     for kind, examples in chosen.items():
         asked = replace(predictor, numbers=kind in NUMBERS)
-        for example, found in zip(examples, predict(asked, examples), strict=True):
+        for example, found in zip(examples, predict(asked, examples)[0], strict=True):
             if example.label not in (found.label, NONE):
                 doubted = " ?" if found.warnings else ""
                 shown = Image.fromarray(rgb(decoded(example.source).pixels))

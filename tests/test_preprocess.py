@@ -198,14 +198,15 @@ def test_network_input_by_hand() -> None:
 @settings(max_examples=40, deadline=None)
 def test_objects_are_scipys(seed: int, density: float) -> None:
     random = np.random.default_rng(seed)
-    mask = random.random(random.integers(1, 40, 2)) < density
-    labels, count = ndimage.label(mask, np.ones((3, 3)))
-    found = label_components(mask)
-    for number in range(count):
-        assert np.array_equal(found.mask(np.arange(count) == number), labels == number + 1)
-    assert np.array_equal(found.areas, np.bincount(labels.ravel(), minlength=count + 1)[1:])
-    boxes = [[s.start for s in b] + [s.stop for s in b] for b in ndimage.find_objects(labels)]
-    assert found.boxes.tolist() == boxes
+    shape = random.integers(1, 40, 2)
+    masks = np.array([random.random(shape) < part for part in (density, 0, density, 1)])
+    for mask, found in zip(masks, label_components(masks), strict=True):
+        labels, count = ndimage.label(mask, np.ones((3, 3)))
+        for number in range(count):
+            assert np.array_equal(found.mask(np.arange(count) == number), labels == number + 1)
+        assert np.array_equal(found.areas, np.bincount(labels.ravel(), minlength=count + 1)[1:])
+        boxes = [[s.start for s in b] + [s.stop for s in b] for b in ndimage.find_objects(labels)]
+        assert found.boxes.tolist() == boxes
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -214,7 +215,7 @@ def test_sums_outlines_and_edges_of_objects(seed: int) -> None:
     random = np.random.default_rng(seed)
     mask = random.random(random.integers(1, 30, 2)) < 0.4
     values = random.random(mask.shape).astype(np.float32)
-    found = label_components(mask)
+    (found,) = label_components(mask[np.newaxis])
     for number in range(len(found.areas)):
         own = found.mask(np.arange(len(found.areas)) == number)
         assert found.sums(values)[number] == pytest.approx(values[own].sum(), rel=1e-5)
@@ -231,7 +232,9 @@ def test_all_objects_as_one(seed: int) -> None:
     random = np.random.default_rng(seed)
     mask = random.random(random.integers(1, 30, 2)) < 0.3
     mask[0, 0] = True
-    apart, one = label_components(mask), label_components(mask, apart=False)
+    (apart,) = label_components(mask[np.newaxis])
+    empty, one = label_components(np.array([mask & False, mask]), apart=False)
+    assert len(empty.areas) == 0
     assert np.array_equal(one.mask(np.ones(1, bool)), mask)
     assert (one.areas, one.edges) == (apart.areas.sum(), apart.edges.sum())
     assert one.outlines[0] == pytest.approx(apart.outlines.sum())

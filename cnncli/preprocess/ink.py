@@ -108,9 +108,7 @@ def ink_axis(logs: Array) -> Array:
 def _noise(values: Array) -> float:
     """Return the standard deviation of the grain: differences of pixels two apart see no shapes."""
     steps = [abs(values[2::2] - values[:-2:2]), abs(values[:, 2::2] - values[:, :-2:2])]
-    # Medians by sorting: partition takes ten times as long where values repeat.
-    middles = [np.sort(step, axis=None)[(step.size - 1) // 2] for step in steps if step.size]
-    return sum(1.05 * float(middle) for middle in middles) / 2
+    return sum(1.05 * float(quantile(step.ravel())) for step in steps if step.size) / 2
 
 
 def _two_levels(values: Array) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnncli.images.scaling import resize
 from cnncli.preprocess.ink import FAINTEST, Reading, readings
 from cnncli.preprocess.lines import find_lines, without_lines
-from cnncli.preprocess.objects import Mask, Objects, label_layers
+from cnncli.preprocess.objects import Mask, Objects, label_components
 from cnncli.preprocess.prepared import Box
 
 LONGEST = 128  # pixels of the longer side of the grid that is searched
@@ -163,9 +163,11 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
     found: list[tuple[Reading, Objects, Mask, Box, float]] = []
     measured = []
     layers = list(_layers(grid))
-    masks = np.array([layer.reading.ink > layer.least for layer in layers], bool)
-    for layer, objects in zip(layers, label_layers(masks), strict=True) if layers else ():
-        ink = layer.reading.ink
+    if not layers:
+        return
+    masks = np.array([reading.ink > least for reading, least, _ in layers])
+    for (reading, _, known), objects in zip(layers, label_components(masks), strict=True):
+        ink = reading.ink
         mass, edges = objects.sums(ink), objects.edges / objects.outlines
         own = _groups(objects, mass / objects.areas, edges)
         if not len(own):
@@ -176,9 +178,9 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
         edgiest = (own * edges).max(axis=1).tolist()
         for group, (area, *rest), edge in zip(own, sums.tolist(), edgiest, strict=True):
             top, left, bottom, right = box = hull(objects.boxes[group])
-            found.append((layer.reading, objects, group, box, rest[0] / area))
+            found.append((reading, objects, group, box, rest[0] / area))
             sides = sorted((bottom - top, right - left))
-            measured.append((area, *rest, edge, *sides, group.sum(), others, *layer.known))
+            measured.append((area, *rest, edge, *sides, group.sum(), others, *known))
     if found:
         features = _features(np.array(measured, float).T, max(grid.shape[:2]))
         evidence = (features @ list(FEATURES.values())).tolist()
@@ -187,17 +189,8 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
             yield Candidate(*one, *weighed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """What one reading takes for ink above a threshold."""
-
-    reading: Reading
-    least: float
-    known: tuple[float, ...]  # the last of what :func:`_features` takes
-
-
-def _layers(grid: NDArray[np.uint8]) -> Iterator[_Layer]:
-    """Yield the readings, with and without lines, at each threshold."""
+def _layers(grid: NDArray[np.uint8]) -> Iterator[tuple[Reading, float, tuple[float, ...]]]:
+    """Yield readings with a threshold, and the last of what :func:`_features` takes."""
     lines = np.zeros(grid.shape[:2], bool)
     for reading in readings(grid):
         faintest = max(FAINTEST, 2 * FAR_FROM_NOISE * reading.noise)
@@ -216,7 +209,7 @@ def _layers(grid: NDArray[np.uint8]) -> Iterator[_Layer]:
             known = strongest, energy, away, line_mass, one.ink is not reading.ink, one.even
             for part in LEVELS[-1:] if one.even else LEVELS:
                 if strongest >= faintest and part * strongest > FAR_FROM_NOISE * one.noise:
-                    yield _Layer(one, part * strongest, (*known, one.noise))
+                    yield one, part * strongest, (*known, one.noise)
 
 
 def _features(measured: NDArray[np.float64], longest: int) -> NDArray[np.float64]:

@@ -85,7 +85,7 @@ def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
     cover = np.clip(linear(ink, level, best.reading.axis), 0, 1)
     cover *= ink > CLEAR_OF_NOISE * best.reading.noise
     for least in (STRONGEST, PALEST):
-        objects = label_components(cover > least)
+        (objects,) = label_components((cover > least)[np.newaxis])
         written = objects.sums(cover > STRONGEST) > 0
         written &= objects.edges <= HUGGING * objects.outlines
         if not written.any():
@@ -101,15 +101,21 @@ def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
     cover *= mask
     if display:
         cover = change_width(cover, GAP * tall)
-    pieces = _pieces(mask, cover, tall, OPEN if display else THICKEST_CUT)
+    pieces = list(_pieces(mask, cover, tall, OPEN if display else THICKEST_CUT))
+    wholes = label_components(np.array([each[1] for each in pieces]), apart=False)
     middles = objects.boxes[written][:, [1, 3]].mean(axis=1) * colours.shape[1] / cover.shape[1]
 
-    def shown(mask: Mask, features: NDArray[np.float64]) -> tuple[Prepared, ...]:
-        found = _only(best, mask, features)
-        return (prepared(image, found, colours.shape[:2], (height, width)),)
+    def shown(whole: Objects, features: NDArray[np.float64]) -> tuple[Prepared, ...]:
+        evidence = -float(features @ list(AGAINST.values()))
+        own = np.ones(1, bool), hull(whole.boxes), best.level
+        one = Candidate(best.reading, whole, *own, features, evidence, inf)
+        return (prepared(image, one, colours.shape[:2], (height, width)),)
 
     return Number(
-        {ends: shown(*piece) for ends, piece in pieces},
+        {
+            ends: shown(whole, features)
+            for (ends, _, features), whole in zip(pieces, wholes, strict=True)
+        },
         tuple((float(middles[number]), mark) for number, mark in marks.items()),
     )
 
@@ -120,14 +126,6 @@ def _line(objects: Objects, written: Mask) -> tuple[int, int, bool]:
     top, _, bottom, _ = hull(objects.boxes[large])
     low = np.ptp(objects.boxes[large][:, [0, 2]], axis=1).mean() < DISPLAY * (bottom - top)
     return top, bottom - top, bool(low)
-
-
-def _only(best: Candidate, mask: Mask, features: NDArray[np.float64]) -> Candidate:
-    """Return the candidate whose digit is `mask`."""
-    objects = label_components(mask, apart=False)
-    evidence = -float(features @ list(AGAINST.values()))
-    whole = np.ones(1, bool), hull(objects.boxes), best.level
-    return Candidate(best.reading, objects, *whole, features, evidence, inf)
 
 
 def _marks(boxes: NDArray[np.intp], top: int, tall: int) -> dict[int, str]:
@@ -154,8 +152,8 @@ def _mark(start: float, stop: float, wide: float) -> str:
 
 def _pieces(
     written: Mask, cover: Array, tall: int, thickest: float
-) -> Iterator[tuple[tuple[int, int], tuple[Mask, NDArray[np.float64]]]]:
-    """Yield what may be digits, by its two cuts, and what speaks against it.
+) -> Iterator[tuple[tuple[int, int], Mask, NDArray[np.float64]]]:
+    """Yield what may be digits: its two cuts, its pixels, and what speaks against it.
 
     Parameters
     ----------
@@ -176,7 +174,7 @@ def _pieces(
         if second - first == last or (wide <= WIDEST and high >= LOWEST):
             gap = max(1 - min([OPEN, *cuts[first + 1 : second]]) / OPEN, 0)
             signs = 1, max(wide - USUAL, 0), max(1 - high, 0), cuts[second], gap
-            yield (first, second), (mask, np.array(signs))
+            yield (first, second), mask, np.array(signs)
 
 
 def _cut(written: Mask, ink: Array, tall: int, thickest: float) -> tuple[NDArray[np.intp], Cuts]:

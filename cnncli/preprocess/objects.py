@@ -20,8 +20,8 @@ class Objects:
     ----------
     shape
         Height and width of the mask.
-    starts, ends
-        ``(r,)``: where each run of pixels in a row begins, and the place after its last one, both
+    runs
+        ``(r, 2)``: where each run of pixels in a row begins, and the place after its last one, both
         counted through all rows.
     numbers
         ``(r,)``: the object of each run.
@@ -38,8 +38,7 @@ class Objects:
     """
 
     shape: tuple[int, int]
-    starts: Ints
-    ends: Ints
+    runs: Ints
     numbers: Ints
     boxes: Ints
     areas: Ints
@@ -53,36 +52,37 @@ class Objects:
 
     def mask(self, chosen: Mask) -> Mask:
         """Return the pixels of the objects for which `chosen` (n,) is true."""
-        kept = chosen[self.numbers]
+        starts, ends = self.runs[chosen[self.numbers]].T
         steps = np.zeros(self.shape[0] * self.shape[1] + 1, np.int8)
-        steps[self.starts[kept]] = 1
-        steps[self.ends[kept]] -= 1  # a run may begin where the row above ends
+        steps[starts] = 1
+        steps[ends] -= 1  # a run may begin where the row above ends
         return np.cumsum(steps[:-1], dtype=np.int8).view(bool).reshape(self.shape)
 
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return the sum of `values` (H, W) over each object, ``(n,)``."""
         flat = np.append(values.ravel(), np.zeros(1, values.dtype))  # the last run may end there
-        bounds = np.stack([self.starts, self.ends], axis=1).ravel()
-        of_runs = np.add.reduceat(flat, bounds, dtype=np.float64)[::2]
+        of_runs = np.add.reduceat(flat, self.runs.ravel(), dtype=np.float64)[::2]
         return np.asarray(np.bincount(self.numbers, of_runs, len(self.areas)), np.float64)
 
 
-def label_components(mask: Mask, *, apart: bool = True) -> Objects:
-    """Find the 8-connected objects of a mask ``(H, W)``; unless `apart`, all of it is one.
-
-    Examples
-    --------
-    >>> label_components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], bool)).areas.tolist()
-    [3]
-    """
-    return label_layers(mask[np.newaxis], apart=apart)[0]
-
-
-def label_layers(masks: Mask, *, apart: bool = True) -> list[Objects]:
-    """Find the 8-connected objects of masks ``(N, H, W)``, all at once.
+def label_components(masks: Mask, *, apart: bool = True) -> list[Objects]:
+    """Find the 8-connected objects of masks, in all of them at once.
 
     Each row is cut into runs; runs of neighbouring rows that touch are joined by repeatedly
     hooking the larger root to the smaller one and shortening all paths.
+
+    Parameters
+    ----------
+    masks
+        ``(N, H, W)``.
+    apart
+        Otherwise all of a mask is one object.
+
+    Examples
+    --------
+    >>> (found,) = label_components(np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1]]], bool))
+    >>> found.areas.tolist()
+    [3]
     """
     count, height, width = masks.shape
     padded = np.zeros((count, height + 1, width + 1), bool)
@@ -92,7 +92,9 @@ def label_layers(masks: Mask, *, apart: bool = True) -> list[Objects]:
     above, below = _touching(starts, ends, width + 1)
     rows, left = np.divmod(starts, width + 1)
     layers, rows = np.divmod(rows, height + 1)
-    numbers = _join(len(starts), above, below) if apart else layers
+    numbers = np.cumsum(np.diff(layers, prepend=-1) > 0) - 1
+    if apart:
+        numbers = _join(len(starts), above, below)
     n = int(numbers.max(initial=-1)) + 1
     lengths = ends - starts
     right = left + lengths
@@ -110,18 +112,15 @@ def label_layers(masks: Mask, *, apart: bool = True) -> list[Objects]:
     steps = np.bincount(numbers, 2.0 + 2 * lengths, n)
     steps -= np.bincount(numbers[above], 2 * np.maximum(common, 0), n)
     areas, edges = (np.bincount(numbers, of, n).astype(np.intp) for of in (lengths, edges))
-    outlines = np.asarray(steps * (np.pi / 4), np.float64)
-    first = rows * width + left
+    measures: list[NDArray[Any]] = [boxes, areas, edges, steps * (np.pi / 4)]
+    runs = np.stack([left, right], axis=1) + (rows * width)[:, np.newaxis]
     # Runs and objects of a layer follow those of the one before.
-    runs = np.searchsorted(layers, np.arange(count + 1))
-    objects = np.append(numbers, n)[runs]
-    found = []
-    for (a, b), (c, d) in zip(pairwise(runs), pairwise(objects), strict=True):
-        own = first[a:b], first[a:b] + lengths[a:b], numbers[a:b] - c
-        found.append(
-            Objects((height, width), *own, boxes[c:d], areas[c:d], edges[c:d], outlines[c:d])
-        )
-    return found
+    ends_of = np.searchsorted(layers, np.arange(count + 1))
+    spans = zip(pairwise(ends_of), pairwise(np.append(numbers, n)[ends_of]), strict=True)
+    return [
+        Objects((height, width), runs[a:b], numbers[a:b] - c, *(each[c:d] for each in measures))
+        for (a, b), (c, d) in spans
+    ]
 
 
 def _touching(starts: Ints, ends: Ints, stride: int) -> tuple[Ints, Ints]:

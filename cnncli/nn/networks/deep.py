@@ -72,8 +72,8 @@ class DeepCNN(nn.Module):
         self.gelu = nn.GELU()
         self.groups = nn.Sequential()
         sizes = pairwise((self.whiten.out_channels, *WIDTHS))
-        last = nn.MaxPool2d(2, ceil_mode=True)  # of 8x8 pixels a single one is left here
-        pools = (nn.MaxPool2d(2), nn.MaxPool2d(2), last)
+        # Of 8x8 pixels a single one is left for the last.
+        pools = (nn.MaxPool2d(2), nn.MaxPool2d(2), nn.MaxPool2d(2, ceil_mode=True))
         for (inputs, outputs), pool in zip(sizes, pools, strict=True):
             self.groups.append(ConvBlock(inputs, outputs, pool))
             self.groups.append(ConvBlock(outputs, outputs))

@@ -24,16 +24,16 @@ class Residual(nn.Module):
 class ResidualCNN(nn.Module):
     """Build the network: D. Page's ResNet-9 (2018), with two blocks at each halving."""
 
-    def __init__(self, in_channels: int, num_classes: int) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         relu = nn.ReLU()
-        self.stem = ConvBlock(in_channels, WIDTH, nn.MaxPool2d(2), relu)
+        self.stem = ConvBlock(config.in_channels, WIDTH, nn.MaxPool2d(2), relu)
         self.widen1 = ConvBlock(WIDTH, 2 * WIDTH, activation=relu)
         self.residual1 = Residual(2 * WIDTH)
         self.pool = nn.MaxPool2d(2)
         self.widen2 = ConvBlock(2 * WIDTH, 4 * WIDTH, nn.MaxPool2d(2), relu)
         self.residual2 = Residual(4 * WIDTH)
-        self.head = nn.Linear(4 * WIDTH, num_classes)
+        self.head = nn.Linear(4 * WIDTH, config.num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits ``(N, num_classes)`` of images ``(N, C, H, W)``."""
@@ -44,6 +44,4 @@ class ResidualCNN(nn.Module):
         return logits
 
 
-def build(config: ModelConfig) -> ResidualCNN:
-    """Return the network for a number of channels and classes."""
-    return ResidualCNN(config.in_channels, config.num_classes)
+build = ResidualCNN
