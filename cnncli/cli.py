@@ -194,7 +194,8 @@ def _run(args: list[str], debug: bool) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", ExitCode.INTERRUPTED, debug)
     except BrokenPipeError:
-        _silence_stdout()
+        # The reader has gone; what Python would flush at exit must not raise again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except Exception as error:
         return _fail(_line_of(error), ExitCode.ERROR, debug)
@@ -232,8 +233,3 @@ def _line_of(error: Exception) -> str:
         return f"{type(error).__name__}: {error}; this is a fault of cnncli: see it with --debug"
     name = f"{error.filename}: " if error.filename else ""
     return f"{name}{error.strerror or error}; check the path, its permissions and the free space"
-
-
-def _silence_stdout() -> None:
-    # The reader has gone; what Python would flush at exit must not raise again.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -183,11 +183,7 @@ class Augmentation(_Record):
 
     def scaled(self, share: float) -> "Augmentation":
         """Return the same with every bound that much as far; the mirror stays."""
-        bounds = {
-            field.name: getattr(self, field.name) * share
-            for field in fields(self)
-            if field.name != "flip"
-        }
+        bounds = {name: bound * share for name, bound in asdict(self).items() if name != "flip"}
         return replace(self, **bounds)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnncli.images.scaling import reduce
 from cnncli.preprocess.locate import Candidate, locate, search_grid
 from cnncli.preprocess.normalise import already_normal, ink_coverage, place
-from cnncli.preprocess.prepared import Box, Prepared
+from cnncli.preprocess.prepared import Prepared
 
 WORKING_SIDE = 300  # pixels, to twice as many: what a larger picture is averaged down to
 PALEST = 0.25  # in logarithms of colour: fainter ink is worth a warning
@@ -68,7 +68,9 @@ def prepared(
         Height and width of the result.
     """
     pixels = place(ink_coverage(image, found), *size)
-    box = _full_box(found, full)
+    rows, columns = full[0] / found.objects.shape[0], full[1] / found.objects.shape[1]
+    top, left, bottom, right = found.box
+    box = int(left * columns), int(top * rows), ceil(right * columns), ceil(bottom * rows)
     return Prepared(
         pixels[:, :, np.newaxis], tuple(_doubts(found)), box, found.evidence, found.clear
     )
@@ -88,10 +90,3 @@ def _doubts(found: Candidate) -> Iterator[str]:
         yield "low contrast: the ink is hardly stronger than the background's noise"
     if max(bottom - top, right - left) > 12 * min(bottom - top, right - left):
         yield "elongated: the object is more of a line than of a digit"
-
-
-def _full_box(found: Candidate, full: tuple[int, ...]) -> Box:
-    grid = found.objects.shape
-    rows, columns = full[0] / grid[0], full[1] / grid[1]
-    top, left, bottom, right = found.box
-    return int(left * columns), int(top * rows), ceil(right * columns), ceil(bottom * rows)

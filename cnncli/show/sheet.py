@@ -71,12 +71,7 @@ def grid(pictures: Sequence[Pixels], columns: int, gap: int = 6) -> Pixels:
 
 def framed(picture: Pixels, top: int, right: int, bottom: int, left: int) -> Pixels:
     """Return a picture with paper around it, so many pixels on each side."""
-    if not any((top, right, bottom, left)):
-        return picture
-    height, width = picture.shape[:2]
-    canvas = blank(top + height + bottom, left + width + right)
-    canvas[top : top + height, left : left + width] = picture
-    return canvas
+    return np.pad(picture, ((top, bottom), (left, right), (0, 0)), constant_values=PAPER)
 
 
 def outline(picture: Pixels, box: ArrayLike, thick: int, ink: Colour) -> None:
