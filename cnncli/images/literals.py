@@ -13,7 +13,7 @@ Reference: RFC 1951, sections 3.2.2 (Huffman codes) and 3.2.7 (dynamic blocks).
 """
 
 from collections.abc import Sequence
-from operator import itemgetter
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,6 @@ _CODE_MASK = (1 << _LENGTH_SHIFT) - 1
 _ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 
 Words = NDArray[np.uint64]
-_Package = tuple[int, tuple[int, ...]]  # weight, and the symbols inside
 
 
 def code_lengths(counts: Sequence[int], limit: int = MAX_BITS) -> list[int]:
@@ -40,28 +39,33 @@ def code_lengths(counts: Sequence[int], limit: int = MAX_BITS) -> list[int]:
     >>> code_lengths([5, 1, 1])
     [1, 2, 2]
     """
-    leaves: list[_Package] = sorted((count + 1, (symbol,)) for symbol, count in enumerate(counts))
-    merged = leaves
+    weights = np.array(counts) + 1
+    order = np.argsort(weights, kind="stable")
+    leaves = merged = weights[order]
+    from_leaves = [np.ones(len(leaves), bool)]  # of each level; others are pairs of the one before
     for _ in range(limit - 1):
-        pairs = zip(merged[::2], merged[1::2], strict=False)
-        packages = [(one[0] + other[0], one[1] + other[1]) for one, other in pairs]
-        merged = sorted([*leaves, *packages], key=itemgetter(0))
-    lengths = [0] * len(counts)
-    for _, symbols in merged[: 2 * len(counts) - 2]:
-        for symbol in symbols:
-            lengths[symbol] += 1
-    return lengths
+        pairs = merged[: len(merged) // 2 * 2].reshape(-1, 2).sum(axis=1)
+        both = np.concatenate([leaves, pairs])
+        places = np.argsort(both, kind="stable")
+        from_leaves.append(places < len(leaves))
+        merged = both[places]
+    lengths, taken = np.zeros(len(leaves), int), 2 * len(leaves) - 2
+    for is_leaf in reversed(from_leaves):
+        least = int(is_leaf[:taken].sum())
+        lengths[order[:least]] += 1
+        taken = 2 * (taken - least)
+    found: list[int] = lengths.tolist()
+    return found
 
 
 def _canonical(lengths: Sequence[int]) -> list[int]:
     """Return the codes that follow from the lengths, first bit lowest as deflate packs them."""
-    codes, code = [0] * len(lengths), 0
-    for bits in range(1, max(lengths) + 1):
-        for symbol, length in enumerate(lengths):
-            if length == bits:
-                codes[symbol] = int(f"{code:0{bits}b}"[::-1], 2)
-                code += 1
-        code <<= 1
+    codes, code, bits = [0] * len(lengths), 0, 0
+    for symbol in sorted(range(len(lengths)), key=lengths.__getitem__):
+        code <<= lengths[symbol] - bits
+        bits = lengths[symbol]
+        codes[symbol] = int(f"{code:0{bits}b}"[::-1], 2)
+        code += 1
     return codes
 
 
@@ -99,7 +103,8 @@ class LiteralCoder:
             Whether the stream ends here; else it is filled up to a whole byte by an empty
             stored block, so that another block can follow.
         """
-        header, position = self._header(final)
+        header, position = self._header
+        header |= int(final)
         grouped = data.size // 4 * 4
         words = np.zeros((position + data.size * MAX_BITS) // 64 + 3, np.uint64)
         start = np.frombuffer(header.to_bytes(position // 64 * 8 + 8, "little"), "<u8")
@@ -110,17 +115,17 @@ class LiteralCoder:
         tail, bits = self._tail(data[grouped:].tolist(), position % 64, final)
         whole = position // 64
         tail |= int(words[whole])
-        return words[:whole].astype("<u8", copy=False).tobytes() + tail.to_bytes(
-            bits // 8, "little"
-        )
+        ending = tail.to_bytes(bits // 8, "little")
+        return b"".join([words[:whole].astype("<u8", copy=False).data, ending])
 
-    def _header(self, final: bool) -> tuple[int, int]:
-        """Return the block's header as a number, first bit lowest, and its bits.
+    @cached_property
+    def _header(self) -> tuple[int, int]:
+        """The header of a block that is not final, as a number, first bit lowest, and its bits.
 
         All lengths from 0 to 15 are written in four bits each, and no distance code follows.
         """
         value, position = 0, 0
-        fields = [(int(final), 1), (2, 2), (0, 5), (0, 5), (len(_ORDER) - 4, 4)]
+        fields = [(0, 1), (2, 2), (0, 5), (0, 5), (len(_ORDER) - 4, 4)]
         fields += [(0 if symbol > 15 else 4, 3) for symbol in _ORDER]
         fields += [(int(f"{length:04b}"[::-1], 2), 4) for length in [*self.lengths, 0]]
         for number, bits in fields:
