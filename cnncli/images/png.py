@@ -115,15 +115,16 @@ def choose_method(rows: Bytes, bpp: int) -> Method:
 
 
 def _sampled(rows: Bytes, bpp: int, kind: int, places: int) -> Bytes:
-    """Return filtered rows, or the middle of wide ones, from some places, or all of a few rows."""
+    """Return filtered rows from some places, or parts of wide ones, or all of a few rows."""
     wide = min(rows.shape[1], _SAMPLE // places)
-    left = (rows.shape[1] - wide) // 2 // bpp * bpp
-    rows = rows[:, left : left + wide]
     count = _SAMPLE // places // wide
     if len(rows) <= places * count:
         return filtered_rows(rows, 0, len(rows), bpp, kind).ravel()
-    starts = [(len(rows) - count) * place // (places - 1) for place in range(places)]
-    blocks = [filtered_rows(rows, start, start + count, bpp, kind) for start in starts]
+    blocks = []
+    for part in np.linspace(0, 1, places):
+        start, left = int((len(rows) - count) * part), int((rows.shape[1] - wide) * part)
+        shown = rows[:, left // bpp * bpp :][:, :wide]
+        blocks.append(filtered_rows(shown, start, start + count, bpp, kind))
     return np.concatenate(blocks).ravel()
 
 
