@@ -162,7 +162,7 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
     """Yield what may be the digit in a picture, in no order."""
     found: list[tuple[Reading, Objects, Mask, Box, float]] = []
     measured = []
-    layers = list(_layers(grid))
+    layers = list(_layers(list(readings(grid))))
     if not layers:
         return
     masks = np.array([reading.ink > least for reading, least, _ in layers])
@@ -189,10 +189,10 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
             yield Candidate(*one, *weighed)
 
 
-def _layers(grid: NDArray[np.uint8]) -> Iterator[tuple[Reading, float, tuple[float, ...]]]:
+def _layers(found: list[Reading]) -> Iterator[tuple[Reading, float, tuple[float, ...]]]:
     """Yield readings with a threshold, and the last of what :func:`_features` takes."""
-    lines = np.zeros(grid.shape[:2], bool)
-    for reading in readings(grid):
+    lines = np.zeros(1, bool)
+    for reading in found:
         faintest = max(FAINTEST, 2 * FAR_FROM_NOISE * reading.noise)
         if not reading.even:
             lines = find_lines(reading.ink, max(faintest, 0.15 * float(reading.ink.max())))
