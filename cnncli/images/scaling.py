@@ -55,6 +55,28 @@ def reduce(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return reduced.reshape(*reduced.shape[:2], *pixels.shape[2:])
 
 
+def stretch(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Scale pixels to a size exactly: means of areas down, copies up (Pillow's box filter).
+
+    Parameters
+    ----------
+    pixels
+        ``(H, W, 3)``.
+    width, height
+        Of the result.
+
+    Returns
+    -------
+    ndarray
+        uint8 ``(height, width, 3)``.
+
+    >>> stretch(np.array([[[0] * 3, [9] * 3]], np.uint8), 4, 1)[0, :, 0].tolist()
+    [0, 0, 9, 9]
+    """
+    image = Image.fromarray(pixels)
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX))
+
+
 def picture_size(path: Path) -> tuple[int, int]:
     """Return width and height of a file that :func:`cnncli.images.read_picture` can read.
 
@@ -63,8 +85,6 @@ def picture_size(path: Path) -> tuple[int, int]:
     ImageReadError
         If it cannot be read any more.
     """
-    from PIL import Image
-
     with readable(str(path)), path.open("rb") as file:
         is_heif(file, str(path))
         with Image.open(file) as image:

@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cnncli.images.scaling import stretch
 from cnncli.show.asking import TerminalAnswer, terminal_answer
-from cnncli.show.scale import rgb, stretch
+from cnncli.show.scale import rgb
 
 _PACKAGE = "textual_image"
 _GAP = 2  # columns between two pictures

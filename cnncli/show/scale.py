@@ -34,28 +34,6 @@ def fit(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]
     scale = min(width / columns, height / rows)
     if scale >= 1:
         return pixels.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
+    from cnncli.images.scaling import stretch  # tables of filters need no Pillow
+
     return stretch(pixels, max(1, round(columns * scale)), max(1, round(rows * scale)))
-
-
-def stretch(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Scale pixels to a size exactly: means of areas down, copies up (Pillow's box filter).
-
-    Parameters
-    ----------
-    pixels
-        ``(H, W, 3)``.
-    width, height
-        Of the result.
-
-    Returns
-    -------
-    ndarray
-        uint8 ``(height, width, 3)``.
-
-    >>> stretch(np.array([[[0] * 3, [9] * 3]], np.uint8), 4, 1)[0, :, 0].tolist()
-    [0, 0, 9, 9]
-    """
-    from PIL import Image  # tables of filters need none
-
-    image = Image.fromarray(pixels)
-    return np.asarray(image.resize((width, height), Image.Resampling.BOX))

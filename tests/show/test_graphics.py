@@ -19,11 +19,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from cnncli.images.scaling import stretch
 from cnncli.resources import sample_image
 from cnncli.show import graphics
 from cnncli.show.asking import TerminalAnswer
 from cnncli.show.picture import show_pictures
-from cnncli.show.scale import stretch
 
 fcntl = pytest.importorskip("fcntl", reason="needs pseudo-terminals")
 termios = pytest.importorskip("termios", reason="needs pseudo-terminals")
