@@ -54,8 +54,7 @@ def code_lengths(counts: Sequence[int], limit: int = MAX_BITS) -> list[int]:
         least = int(is_leaf[:taken].sum())
         lengths[order[:least]] += 1
         taken = 2 * (taken - least)
-    found: list[int] = lengths.tolist()
-    return found
+    return [int(bits) for bits in lengths]
 
 
 def _canonical(lengths: Sequence[int]) -> list[int]:

@@ -60,6 +60,7 @@ def logits_of(
     workers: int = 1,
     *,
     bf16: bool = False,
+    batch: int = 0,
 ) -> Tensor:
     """Return the network's outputs before softmax, in float32.
 
@@ -77,6 +78,8 @@ def logits_of(
         Threads that each take a batch at a time.
     bf16
         Whether layers compute in bfloat16.
+    batch
+        Pictures at once; by default as many as have :data:`PIXELS`.
 
     Returns
     -------
@@ -84,13 +87,12 @@ def logits_of(
         float32, ``(N, num_classes)``, on the CPU.
     """
     network.eval()
-    height, width = images.shape[2:]
-    batches = torch.split(images, max(1, PIXELS // (height * width)))
+    batches = torch.split(images, batch or max(1, PIXELS // (images.shape[2] * images.shape[3])))
 
-    def ask(batch: Tensor) -> Tensor:
+    def ask(pictures: Tensor) -> Tensor:
         # Modes of the thread that sets them.
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, bf16):
-            logits: Tensor = network(normalise(batch.to(device), preprocessing)).float()
+            logits: Tensor = network(normalise(pictures.to(device), preprocessing)).float()
             return logits
 
     with ThreadPoolExecutor(workers) as threads:
