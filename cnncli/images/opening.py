@@ -33,7 +33,8 @@ _FORMATS = (
 _MAX_BYTES_PER_PIXEL = 8  # four channels of 16 bits
 _MAX_OTHER_BYTES = 64 << 20
 
-_BLOCK = 1 << 18  # bytes that Pillow hands to a decoder at a time
+# Bytes that Pillow hands to a decoder at a time: four times as many are no faster, and 4 MB more.
+_BLOCK = 1 << 18
 _CHUNK = 1 << 16  # bytes of compressed pixels in a part
 _SMALL = 1 << 16  # bytes of a file that is decoded in no time
 _STRIPE = 64  # columns that tell how far a decoder is

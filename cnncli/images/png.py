@@ -71,17 +71,16 @@ def png_strips(pixels: Bytes | Rows, chunks: bytes = b"", method: Method | None 
         above = min(start, 1)  # most filters look at the row above
         rows = pixels[start - above : start + tall]
         rows = np.ascontiguousarray(rows).reshape(len(rows), -1)
-        chosen = method or choose_method(rows[above:], bpp)
-        deflate = _deflate()
+        kind, coder = method or choose_method(rows[above:], bpp)
+        deflate: Any = None if coder else _deflate()
         parts, checksum, size = [], 1, 0
         for first in range(above, len(rows), step):  # in pieces that stay in the cache
             last = min(first + step, len(rows))
-            data = filtered_rows(rows, first, last, bpp, chosen.kind).ravel()
+            data = filtered_rows(rows, first, last, bpp, kind).ravel()
             final = last == len(rows) and start + tall >= height
-            coder = chosen.coder
             parts.append(coder.block(data, final=final) if coder else deflate.compress(data.data))
             checksum, size = zlib.adler32(data.data, checksum), size + data.size
-        if not chosen.coder:
+        if deflate:
             parts.append(deflate.flush(zlib.Z_FINISH if final else zlib.Z_SYNC_FLUSH))
         return parts, checksum, size
 

@@ -162,11 +162,11 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
     """Yield what may be the digit in a picture, in no order."""
     found: list[tuple[Reading, Objects, Mask, Box, float]] = []
     measured = []
-    layers = list(_layers(list(readings(grid))))
-    if not layers:
+    tried = list(_thresholds(list(readings(grid))))
+    if not tried:
         return
-    masks = np.array([reading.ink > least for reading, least, _ in layers])
-    for (reading, _, known), objects in zip(layers, label_components(masks), strict=True):
+    masks = np.array([reading.ink > least for reading, least, _ in tried])
+    for (reading, _, known), objects in zip(tried, label_components(masks), strict=True):
         ink = reading.ink
         mass, edges = objects.sums(ink), objects.edges / objects.outlines
         own = _groups(objects, mass / objects.areas, edges)
@@ -189,7 +189,7 @@ def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
             yield Candidate(*one, *weighed)
 
 
-def _layers(found: list[Reading]) -> Iterator[tuple[Reading, float, tuple[float, ...]]]:
+def _thresholds(found: list[Reading]) -> Iterator[tuple[Reading, float, tuple[float, ...]]]:
     """Yield readings with a threshold, and the last of what :func:`_features` takes."""
     lines = np.zeros(1, bool)
     for reading in found:

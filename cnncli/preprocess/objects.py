@@ -91,8 +91,8 @@ def label_components(masks: Mask, *, apart: bool = True) -> list[Objects]:
     starts, ends = flips[::2], flips[1::2]
     above, below = _touching(starts, ends, width + 1)
     rows, left = np.divmod(starts, width + 1)
-    layers, rows = np.divmod(rows, height + 1)
-    numbers = np.cumsum(np.diff(layers, prepend=-1) > 0) - 1
+    of_mask, rows = np.divmod(rows, height + 1)
+    numbers = np.cumsum(np.diff(of_mask, prepend=-1) > 0) - 1
     if apart:
         numbers = _join(len(starts), above, below)
     n = int(numbers.max(initial=-1)) + 1
@@ -114,8 +114,8 @@ def label_components(masks: Mask, *, apart: bool = True) -> list[Objects]:
     areas, edges = (np.bincount(numbers, of, n).astype(np.intp) for of in (lengths, edges))
     measures: list[NDArray[Any]] = [boxes, areas, edges, steps * (np.pi / 4)]
     runs = np.stack([left, right], axis=1) + (rows * width)[:, np.newaxis]
-    # Runs and objects of a layer follow those of the one before.
-    ends_of = np.searchsorted(layers, np.arange(count + 1))
+    # Runs and objects of a mask follow those of the one before.
+    ends_of = np.searchsorted(of_mask, np.arange(count + 1))
     spans = zip(pairwise(ends_of), pairwise(np.append(numbers, n)[ends_of]), strict=True)
     return [
         Objects((height, width), runs[a:b], numbers[a:b] - c, *(each[c:d] for each in measures))
