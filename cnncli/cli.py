@@ -1,6 +1,7 @@
 """The command line: registers the commands and turns an error into one line and an exit code."""
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -183,7 +184,11 @@ def _run(args: list[str], debug: bool) -> int:
     # A shell that completes a line sends it in the environment.
     words = args or os.environ.get("COMP_WORDS", "").split()[1:]
     try:
-        code = build_app(words[:1])(args, prog_name="cnncli", standalone_mode=False)
+        app = build_app(words[:1])
+        if not gc.isenabled():  # the process begins, and has imported what it needs
+            gc.freeze()
+            gc.enable()
+        code = app(args, prog_name="cnncli", standalone_mode=False)
         sys.stdout.flush()
     except CnncliError as error:
         return _fail(str(error), error.exit_code, debug)

@@ -4,10 +4,9 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,8 +106,7 @@ KERNEL_READERS: Mapping[str, Callable[[bytes], Array]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LearnedKernel:
+class LearnedKernel(NamedTuple):
     """Which kernels of a checkpoint ``FILE:LAYER[:OUT[:IN]]`` means.
 
     Parameters

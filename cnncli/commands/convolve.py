@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -203,7 +202,7 @@ def _sheet(
     from cnncli.show.sheet import filter_sheet
 
     if settings.range == "auto":
-        settings = replace(settings, range="minmax")
+        settings = settings._replace(range="minmax")
     picture = picture.whole()
     tiles = [("before", to_uint8_rgb(picture))]
     for step in steps:

@@ -1,7 +1,6 @@
 """One or more filters on a picture, rounded once at the end."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ from cnncli.ops import Kernel, correlate2d, filter_image, to_pixels
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Filtered:
+class Filtered(NamedTuple):
     """A filtered picture and what was done.
 
     Parameters
@@ -66,13 +64,13 @@ def apply_filters(
         If sizes, kernels or names do not fit.
     """
     mode, reason = chain_range(settings.range, steps)
-    between = replace(settings, scale=None, bias=0.0, range="raw")
+    between = settings._replace(scale=None, bias=0.0, range="raw")
     pixels, alpha, plans = picture.pixels, picture.alpha, []
     if len(steps) > 1:
         pixels = np.asarray(pixels)  # a filter asks for rows again that the one before has made
     for number, step in enumerate(steps, 1):
         last = number == len(steps)
-        done = replace(settings, range=mode) if last else between
+        done = settings._replace(range=mode) if last else between
         dtype: Any = picture.pixels.dtype if last else np.float32
         if alpha is None or is_opaque(alpha):
             options: dict[str, Any] = {"scale": done.scale, "bias": done.bias, "range": done.range}
@@ -87,7 +85,7 @@ def apply_filters(
         alpha = None if alpha is None else sampled_alpha(alpha, step, settings)
     if alpha is not None and mode == "raw":
         alpha = opacity(alpha)
-    filtered = replace(picture, pixels=pixels, alpha=alpha)
+    filtered = picture._replace(pixels=pixels, alpha=alpha)
     return Filtered(filtered, mode, reason, tuple(plans))
 
 

@@ -1,6 +1,6 @@
 """The arithmetic that made one output pixel."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -143,7 +143,7 @@ def explain_pixel(
     scale = float(step.divisor(settings.scale))
     low, high = None, None
     if done.range == "minmax":
-        raw = apply_filters(picture, steps, replace(settings, range="raw")).picture.pixels
+        raw = apply_filters(picture, steps, settings._replace(range="raw")).picture.pixels
         low, high = float(raw.min()), float(raw.max())
     channels = []
     for name, values, pixel in channel_names(window, done.picture.pixels[y, x]):
@@ -232,12 +232,12 @@ def _visible(values: Array, alpha: Array | None, weights: Array) -> Array:
 def _input_of_last(picture: Picture, steps: tuple[Kernel, ...], settings: Settings) -> Picture:
     if len(steps) == 1:
         return picture
-    between = replace(settings, scale=None, bias=0.0, range="raw")
+    between = settings._replace(scale=None, bias=0.0, range="raw")
     earlier = apply_filters(picture, steps[:-1], between).picture
     if earlier.alpha is None:
         return earlier
     alpha = np.rint(earlier.alpha * 255).astype(np.uint8)  # raw results carry it from 0 to 1
-    return replace(earlier, alpha=alpha)
+    return earlier._replace(alpha=alpha)
 
 
 def channel_names(pixels: Array, pixel: Any) -> list[tuple[str, Array, float]]:
@@ -313,7 +313,7 @@ def explain_pooled(picture: Picture, settings: PoolSettings, x: int, y: int) -> 
         alpha = picture.alpha[rows, columns] / np.iinfo(picture.alpha.dtype).max
     low, high = None, None
     if settings.range == "minmax":
-        raw = pool_picture(picture, replace(settings, range="raw")).pixels
+        raw = pool_picture(picture, settings._replace(range="raw")).pixels
         low, high = float(raw.min()), float(raw.max())
     channels = []
     for name, values, pixel in channel_names(picture.pixels, done[y, x]):

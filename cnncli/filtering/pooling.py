@@ -1,7 +1,6 @@
 """Pooling of whole pictures: hidden colours take no part."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,7 @@ from cnncli.ops import pool2d, to_pixels
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class PoolSettings:
+class PoolSettings(NamedTuple):
     """How a picture is pooled; the fields are the options of ``cnncli pool``."""
 
     size: Pair = (2, 2)
@@ -100,11 +98,11 @@ def pool_picture(picture: Picture, settings: PoolSettings, threads: int | None =
         )
         pixels = to_pixels(pooled, dtype, range=settings.range)
     if alpha is None:
-        return replace(picture, pixels=pixels)
+        return picture._replace(pixels=pixels)
     mode = "avg" if settings.mode in ("l2", "sum") else settings.mode
     alpha = to_pixels(pool2d(alpha, mode=mode, **windows), alpha.dtype)
-    return replace(
-        picture, pixels=pixels, alpha=opacity(alpha) if settings.range == "raw" else alpha
+    return picture._replace(
+        pixels=pixels, alpha=opacity(alpha) if settings.range == "raw" else alpha
     )
 
 

@@ -1,8 +1,7 @@
 """What is applied to a picture, and how."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnncli.errors import KernelError, ShapeError, UsageError
 from cnncli.ops import Border, Kernel
@@ -17,8 +16,7 @@ _REFLECT = Border("reflect")
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How filters are applied; the fields are the options of ``cnncli convolve``.
 
     Parameters

@@ -1,9 +1,8 @@
 """The output formats: one row each says what it can hold and how it is written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnncli.errors import ImageWriteError
 from cnncli.images.picture import Picture
@@ -22,8 +21,7 @@ PILLOW_MODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """An output format.
 
     Parameters
@@ -48,7 +46,7 @@ class Format:
     suffixes: tuple[str, ...]
     kinds: tuple[str, ...] | None
     carried: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = {}
     longest: int | None = None
 
 

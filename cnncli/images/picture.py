@@ -1,8 +1,7 @@
 """A decoded picture: pixels, alpha and what else the file said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,7 @@ from numpy.typing import NDArray
 _LUMA = (19595, 38470, 7471)
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """One picture in memory, upright.
 
     Parameters
@@ -34,12 +32,12 @@ class Picture:
     pixels: NDArray[Any]
     alpha: NDArray[Any] | None = None
     mode: str = "L"
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = {}
     scale: int = 1
 
     def whole(self) -> "Picture":
         """Return the picture with all of its rows in memory."""
-        return replace(self, pixels=np.asarray(self.pixels))
+        return self._replace(pixels=np.asarray(self.pixels))
 
     @property
     def kind(self) -> str:

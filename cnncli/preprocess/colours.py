@@ -1,6 +1,5 @@
 """A picture of any depth and transparency as plain uint8 colours."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,7 @@ def to_colours(picture: Picture) -> NDArray[np.uint8]:
     Transparent parts become white, or black where everything that is opaque is bright: white ink
     on nothing stays visible. Deep integers keep their highest used bits.
     """
-    picture = replace(
-        picture,
+    picture = picture._replace(
         pixels=_highest_bits(picture.pixels),
         alpha=None if picture.alpha is None else _eight_bits(picture.alpha),
     )
@@ -58,6 +56,6 @@ def _is_bright(picture: Picture) -> bool:
     """Tell whether nothing opaque is dark, and something is transparent."""
     if picture.alpha is None or picture.alpha.min() > 127:
         return False
-    grey = to_uint8_grey(replace(picture, alpha=None))
+    grey = to_uint8_grey(picture._replace(alpha=None))
     opaque = grey[picture.alpha > 127]
     return opaque.size > 0 and int((opaque <= BRIGHT).sum()) <= 0.05 * (opaque.size - 1)

@@ -1,6 +1,8 @@
 """The frame of the command line: help, versions, and the one line of every error."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -64,3 +66,13 @@ def test_doctor_reports_each_part(cli: CliRunner) -> None:
     assert run.returncode == 0
     for part in ("torch works: yes", "torchvision works: yes", "weights", "terminal pictures: "):
         assert part in run.stdout
+
+
+def test_garbage_is_collected_while_a_command_runs() -> None:
+    lines = ["import gc", "from cnncli.__main__ import main", "print(gc.isenabled())"]
+    lines += ["try: main(['filters'])", "finally: print(gc.isenabled())"]
+    run = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False
+    )
+    words = run.stdout.split()
+    assert (words[0], words[-1]) == ("False", "True")

@@ -1,7 +1,5 @@
 """Whole pictures: modes, alpha, chains and ranges, against NumPy written out."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,7 +57,7 @@ def test_auto_shows_both_signs_of_an_edge() -> None:
     done = apply_filters(Picture(bar), (EDGE,), PLAIN)
     assert done.picture.pixels[1].tolist() == [0, 120, 120, 120, 120, 0]
     assert (done.range, done.reason) == ("abs", "the kernel sums to 0")
-    clipped = apply_filters(Picture(bar), (EDGE,), replace(PLAIN, range="clip"))
+    clipped = apply_filters(Picture(bar), (EDGE,), PLAIN._replace(range="clip"))
     assert clipped.picture.pixels[1].tolist() == [0, 120, 120, 0, 0, 0]
 
 
@@ -74,7 +72,7 @@ def test_a_chain_is_rounded_once() -> None:
 
 def test_signs_survive_between_the_filters_of_a_chain() -> None:
     pixels = RNG.integers(0, 256, (9, 9), np.uint8)
-    done = apply_filters(Picture(pixels), (EDGE, BLUR), replace(PLAIN, range="raw"))
+    done = apply_filters(Picture(pixels), (EDGE, BLUR), PLAIN._replace(range="raw"))
     signed = (windows(pixels) * get_filter("vertical_edge").weights).sum((2, 3))  # type: ignore[union-attr]
     np.testing.assert_allclose(done.picture.pixels, windows(signed).mean((2, 3)), atol=1e-3)
 
@@ -98,7 +96,7 @@ def test_auto_looks_at_the_whole_chain(steps: tuple[Kernel, ...], mode: str) -> 
 
 def test_scale_and_bias_belong_to_the_last_filter() -> None:
     pixels = RNG.integers(0, 256, (6, 6), np.uint8)
-    done = apply_filters(Picture(pixels), (BLUR, BLUR), replace(PLAIN, scale=18, bias=10.0))
+    done = apply_filters(Picture(pixels), (BLUR, BLUR), PLAIN._replace(scale=18, bias=10.0))
     once = windows(pixels).mean((2, 3))
     assert (done.picture.pixels == np.floor(windows(once).sum((2, 3)) / 18 + 10.5)).all()
 
@@ -132,7 +130,7 @@ def test_a_plain_colour_has_no_edges_whatever_its_outline() -> None:
 def test_a_blur_is_the_alpha_weighted_mean() -> None:
     pixels, alpha = (RNG.integers(0, 256, (7, 8), np.uint8) for _ in range(2))
     alpha[0, 0] = 255
-    done = apply_filters(Picture(pixels, alpha), (BLUR,), replace(PLAIN, range="raw")).picture
+    done = apply_filters(Picture(pixels, alpha), (BLUR,), PLAIN._replace(range="raw")).picture
     covers = windows(alpha).sum((2, 3))
     expected = windows(pixels * alpha.astype(float)).sum((2, 3)) / covers
     np.testing.assert_allclose(done.pixels, expected, rtol=1e-5)
@@ -149,7 +147,7 @@ def test_windows_that_are_opaque_give_the_plain_result(
 ) -> None:
     alpha = np.full(pixels.shape, 255, np.uint8)
     alpha[0, 0] = 0
-    asked = replace(PLAIN, border=parse_border(border), range="raw")
+    asked = PLAIN._replace(border=parse_border(border), range="raw")
     step = get_filter(name)
     plain = apply_filters(Picture(pixels), (step,), asked).picture.pixels
     seen = apply_filters(Picture(pixels, alpha), (step,), asked).picture.pixels
@@ -171,10 +169,9 @@ def test_wholly_opaque_is_filtered_exactly_as_without_alpha() -> None:
 @pytest.mark.parametrize("border", ["reflect", "valid", "wrap"])
 def test_a_stride_beyond_the_end_leaves_the_first_window_and_costs_nothing(border: str) -> None:
     pixels = RNG.integers(0, 256, (6, 8, 3), np.uint8)
-    far = replace(
-        PLAIN, border=parse_border(border), stride=(10**6, 10**6)
-    )  # as wide a tile would take 9 GB
-    near = replace(PLAIN, border=parse_border(border))
+    # As wide a tile would take 9 GB.
+    far = PLAIN._replace(border=parse_border(border), stride=(10**6, 10**6))
+    near = PLAIN._replace(border=parse_border(border))
     for alpha in (None, RNG.integers(0, 256, (6, 8), np.uint8)):
         picture = Picture(pixels, alpha)
         done = apply_filters(picture, (BLUR,), far).picture
@@ -196,7 +193,7 @@ def test_alpha_is_sampled_at_the_anchors(
 ) -> None:
     alpha = RNG.integers(0, 256, (7, 9), np.uint8)
     picture = Picture(RNG.integers(0, 256, (7, 9), np.uint8), alpha)
-    asked = replace(PLAIN, border=parse_border(border), stride=stride)
+    asked = PLAIN._replace(border=parse_border(border), stride=stride)
     done = apply_filters(picture, (EDGE,), asked).picture
     assert done.alpha is not None
     assert (done.alpha == alpha[expected]).all()
@@ -205,9 +202,9 @@ def test_alpha_is_sampled_at_the_anchors(
 
 def test_op_convolve_turns_the_kernel_under_alpha_too() -> None:
     picture = two_halves()
-    ramp = replace(picture, pixels=np.tile(np.arange(6, dtype=np.uint8) * 9, (5, 1)))
-    raw = replace(PLAIN, range="raw")
+    ramp = picture._replace(pixels=np.tile(np.arange(6, dtype=np.uint8) * 9, (5, 1)))
+    raw = PLAIN._replace(range="raw")
     one = apply_filters(ramp, (EDGE,), raw).picture.pixels
-    other = apply_filters(ramp, (EDGE,), replace(raw, op="convolve")).picture.pixels
+    other = apply_filters(ramp, (EDGE,), raw._replace(op="convolve")).picture.pixels
     assert one.any()
     np.testing.assert_allclose(one, -other)

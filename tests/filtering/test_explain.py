@@ -1,7 +1,6 @@
 """An explanation is recomputed from what it shows, and agrees with the filtered picture."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from cnncli.ops.borders import BORDERS, parse_border
 RNG = np.random.default_rng(11)
 GREY = Picture(RNG.integers(0, 256, (9, 11), np.uint8))
 COLOUR = Picture(RNG.integers(0, 256, (9, 11, 3), np.uint8), mode="RGB")
-CLEAR = replace(COLOUR, alpha=RNG.integers(0, 3, (9, 11), np.uint8) * 127, mode="RGBA")
+CLEAR = COLOUR._replace(alpha=RNG.integers(0, 3, (9, 11), np.uint8) * 127, mode="RGBA")
 KERNEL = Kernel.of(np.array([[1, -2, 3], [0, 5, -1]]))
 
 

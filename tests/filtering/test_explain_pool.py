@@ -1,7 +1,6 @@
 """A pooled pixel is recomputed from what its explanation shows."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from cnncli.images import Picture
 RNG = np.random.default_rng(13)
 GREY = Picture(RNG.integers(0, 256, (9, 11), np.uint8))
 COLOUR = Picture(RNG.integers(0, 256, (9, 11, 3), np.uint8), mode="RGB")
-CLEAR = replace(COLOUR, alpha=RNG.integers(0, 3, (9, 11), np.uint8) * 127, mode="RGBA")
+CLEAR = COLOUR._replace(alpha=RNG.integers(0, 3, (9, 11), np.uint8) * 127, mode="RGBA")
 
 
 def value_of(mode: str, window: list[list[float]], opacity: list[list[float]] | None) -> float:
