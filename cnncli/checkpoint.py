@@ -9,7 +9,7 @@ than it has bytes.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -218,8 +218,6 @@ def _described(file: Any, shapes: Mapping[str, Shape], text: str) -> Checkpoint:
             "upgrade it with: pip install --upgrade cnncli"
         )
     model = ModelConfig.from_dict(record["model"])
-    if model.name == "deep" and "stem.conv.weight" in shapes:  # as that was called until 2026-11
-        model = replace(model, name="residual")
     preprocessing = Preprocessing.from_dict(record["preprocessing"])
     layers = tuple(Layer.from_dict(row) for row in record.get("layers", []))
     _check_shapes(shapes, model, layers)

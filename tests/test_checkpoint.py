@@ -251,16 +251,6 @@ def test_a_file_that_lies_in_every_place_is_found_out_before_its_network_takes_m
     assert "\n" not in str(caught.value)
 
 
-def test_weights_of_what_was_called_deep_before_are_read(tmp_path: Path) -> None:
-    made = make(ModelConfig("residual", 3, 32, 32, 4))
-    path = tmp_path / "w.safetensors"
-    write_checkpoint(path, made)
-    edit(path, lambda header: edit_model(header, name="deep"))
-    read = read_checkpoint(path)
-    assert read.model == made.model
-    load_network(read)
-
-
 def test_a_file_of_an_earlier_version_has_no_table_and_gets_one(tmp_path: Path) -> None:
     made = make(ModelConfig("deep", 3, 32, 32, 4))
     path = tmp_path / "w.safetensors"

@@ -13,7 +13,7 @@ from cnncli.nn.networks import NETWORKS, TORCHVISION  # noqa: TID253 (names alon
 
 _FAST = RECIPES["fast"]
 _MODELS = "auto: what suits the data; " + "; ".join(
-    f"{name}: {entry.purpose}" for name, entry in NETWORKS.items() if entry.purpose
+    f"{name}: {entry.purpose}" for name, entry in NETWORKS.items()
 )
 _MODELS += f"; or {TORCHVISION.purpose}, such as resnet18 or convnext_tiny."
 

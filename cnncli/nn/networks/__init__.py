@@ -25,7 +25,7 @@ class NetworkEntry:
     Parameters
     ----------
     purpose
-        A few words for ``--help``, which is silent of what has none.
+        A few words for ``--help``.
     least
         Smallest edge of its pictures.
     recipe
@@ -78,7 +78,6 @@ NETWORKS = {
         "the lesson's network", 4, _MUON, replicas=True, tiny=True, views=True, fades=True
     ),
     "deep": NetworkEntry("for accuracy on small pictures", 8, _RECORDS, replicas=True, views=True),
-    "residual": NetworkEntry("", 8, replicas=True),
     "photos": NetworkEntry(
         "for photographs, with features trained on ImageNet",
         64,

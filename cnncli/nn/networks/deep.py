@@ -14,14 +14,14 @@ from cnncli.config import ModelConfig
 from cnncli.nn.networks.views import over_views
 from cnncli.nn.norm import BatchNorm
 
-WIDTHS = (64, 256, 256)  # maps of each group
+WIDTHS = (48, 192, 192)  # maps of each group
 PATCH = 2  # edge of what is whitened
 _SHRINK = 1 / 9  # of what the head sees, which then learns as much slower
 _EPSILON = 5e-4  # what hardly varies is not blown up
 
 
 class ConvBlock(nn.Sequential):
-    """Build a 3x3 convolution, batch normalisation (Ioffe, Szegedy 2015) and an activation.
+    """Build a 3x3 convolution, batch normalisation (Ioffe, Szegedy 2015) and GELU.
 
     The first kernels begin by handing their map on as it is (dirac start).
 
@@ -31,24 +31,16 @@ class ConvBlock(nn.Sequential):
         Channels.
     pool
         Follows the convolution, so that the rest has a quarter of the work; by default nothing.
-    activation
-        What ends the block; GELU by default.
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        pool: nn.Module | None = None,
-        activation: nn.Module | None = None,
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, pool: nn.Module | None = None) -> None:
         conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         with torch.no_grad():
             nn.init.dirac_(conv.weight[:inputs])
         parts: dict[str, nn.Module] = {"conv": conv}
         if pool:
             parts["pool"] = pool
-        parts |= {"norm": BatchNorm(outputs), "activation": activation or nn.GELU()}
+        parts |= {"norm": BatchNorm(outputs), "activation": nn.GELU()}
         super().__init__(OrderedDict(parts))
 
 
@@ -89,7 +81,7 @@ class DeepCNN(nn.Module):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the largest value of each of the last maps, ``(N, 256)``."""
+        """Return the largest value of each of the last maps, ``(N, 192)``."""
         x = self.gelu(self.whiten(images))  # (N, 8C, H-1, W-1)
         largest: Tensor = self.groups(x).amax((2, 3))
         return largest
