@@ -60,11 +60,10 @@ def _slopes(width: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
     """
     steepest = int(STEEPEST * width / 2)  # rows from the middle to an edge
     slopes = np.arange(-steepest, steepest + 1)[:, np.newaxis]
-    offsets, strips = (
-        np.round(slopes * ((np.arange(places) + 0.5) / places * 2 - 1)).astype(int) + steepest
-        for places in (width, STRIPS)
-    )
-    met = strips * STRIPS + np.arange(STRIPS)
+    place = (np.arange(width) + 0.5) / width * 2 - 1  # from -1 to 1
+    strips = (np.arange(STRIPS) + 0.5) / STRIPS * 2 - 1
+    offsets = np.round(slopes * place).astype(int) + steepest
+    met = (np.round(slopes * strips).astype(int) + steepest) * STRIPS + np.arange(STRIPS)
     along = np.zeros((len(slopes) * STRIPS, len(slopes)), np.float32)
     along[met.T, np.arange(len(slopes))] = 1
     return offsets, met, along
