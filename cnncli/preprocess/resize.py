@@ -27,8 +27,8 @@ def resample(values: Array, size: tuple[int, int], box: Box | None = None) -> Ar
 
     Examples
     --------
-    >>> resample(np.array([[0, 4, 8, 12]], np.float32), (1, 2)).round(2).tolist()
-    [[2.86, 9.14]]
+    >>> resample(np.array([[0, 7, 14, 21]], np.float32), (1, 2)).round(3).tolist()
+    [[5.0, 16.0]]
     """
     height, width = values.shape[-2:]
     top, left, bottom, right = box or (0, 0, height, width)
