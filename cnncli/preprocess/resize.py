@@ -14,7 +14,7 @@ def resample(values: Array, size: tuple[int, int], box: Box | None = None) -> Ar
     """Scale small maps of real numbers, as :func:`cnncli.images.scaling.resize` scales pixels.
 
     For maps of 128x128 two products of matrices take a quarter of Pillow's time, most of which goes
-    into handing them over: a photograph's digit is read in 0.93 of the time.
+    into handing them over: 16x16 pixels are read in 0.9 of the time, photographs in about the same.
 
     Parameters
     ----------
