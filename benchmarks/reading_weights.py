@@ -25,7 +25,6 @@ from cnncli.inference.engine import Engine, load_engine
 from cnncli.inference.predict import CONFIDENT, LEAST_SURE, STRANGE
 from cnncli.preprocess.colours import to_colours
 from cnncli.preprocess.digit import working_image
-from cnncli.preprocess.ink import readings
 from cnncli.preprocess.locate import FEATURES, MARGIN, candidates, search_grid
 from cnncli.preprocess.normalise import ink_coverage, place
 from cnncli.resources import shipped_weights
@@ -50,8 +49,7 @@ NO_DIGITS = {"no_cell_lines": 3} | dict.fromkeys(
 def examine(example: Example, engine: Engine) -> tuple[Array, Array] | None:
     """Return features with the network's two signs, and how right each candidate is read."""
     image = working_image(to_colours(decoded(example.source)))
-    found = candidates(list(readings(search_grid(image))))
-    found = sorted(found, key=lambda one: -one.evidence)[:CANDIDATES]
+    found = sorted(candidates(search_grid(image)), key=lambda one: -one.evidence)[:CANDIDATES]
     if not found:
         return None
     pixels = np.stack([place(ink_coverage(image, one), 28, 28) for one in found])

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.images.scaling import resize
 from cnncli.preprocess.quantile import quantile
-from cnncli.preprocess.resize import resample
 
 Array = NDArray[np.float32]
 
@@ -94,9 +94,9 @@ def ink_axis(logs: Array) -> Array:
     if channels == 1:
         return np.ones(1, np.float32)
     height, width = logs.shape[:2]
-    planes = np.ascontiguousarray(logs.transpose(2, 0, 1))
-    smooth = resample(resample(planes, (4, 4)), (height, width))
-    detail = (planes - smooth).reshape(channels, -1)
+    planes = [np.ascontiguousarray(logs[:, :, k]) for k in range(channels)]
+    smooth = [resize(resize(plane, (4, 4)), (height, width)) for plane in planes]
+    detail = np.stack([(a - b).ravel() for a, b in zip(planes, smooth, strict=True)])
     weight = (detail**2).sum(axis=0)
     total = float(weight.max())
     if total <= 0:
@@ -125,7 +125,7 @@ def _coarse(values: Array) -> Array:
     """Return a picture at the size at which its background is worked out."""
     height, width = values.shape
     scale = min(COARSE / max(height, width), 1)
-    return resample(values, (max(round(height * scale), 1), max(round(width * scale), 1)))
+    return resize(values, (max(round(height * scale), 1), max(round(width * scale), 1)))
 
 
 def _page(coarse: Array, size: tuple[int, int]) -> Array:
@@ -135,7 +135,7 @@ def _page(coarse: Array, size: tuple[int, int]) -> Array:
     brings the edges of shadows and pages back to their place.
     """
     reach = max(int(WINDOW * min(coarse.shape) / 2), 1)
-    return resample(_extreme(_extreme(coarse, reach, np.minimum), reach, np.maximum), size)
+    return resize(_extreme(_extreme(coarse, reach, np.minimum), reach, np.maximum), size)
 
 
 def _extreme(image: Array, reach: int, best: np.ufunc) -> Array:

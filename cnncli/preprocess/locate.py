@@ -144,7 +144,7 @@ def locate(grid: NDArray[np.uint8]) -> list[Candidate]:
         As :func:`search_grid` returns it.
     """
     best: list[Candidate] = []
-    for found in sorted(candidates(list(readings(grid))), key=lambda one: -one.evidence):
+    for found in sorted(candidates(grid), key=lambda one: -one.evidence):
         if len(best) == MOST or (best and found.evidence < best[0].evidence - MARGIN):
             break
         if not any(_same(found, other) for other in best):
@@ -158,11 +158,11 @@ def _same(one: Candidate, other: Candidate) -> bool:
     return common > SAME * max(int(one.mask.sum()), int(other.mask.sum()))
 
 
-def candidates(ways: list[Reading]) -> Iterator[Candidate]:
-    """Yield what may be the digit by the readings of a picture, in no order."""
+def candidates(grid: NDArray[np.uint8]) -> Iterator[Candidate]:
+    """Yield what may be the digit in a picture, in no order."""
     found: list[tuple[Reading, Objects, Mask, Box, float]] = []
     measured = []
-    tried = list(_thresholds(ways))
+    tried = list(_thresholds(list(readings(grid))))
     if not tried:
         return
     masks = np.array([reading.ink > least for reading, least, _ in tried])
@@ -182,7 +182,7 @@ def candidates(ways: list[Reading]) -> Iterator[Candidate]:
             sides = sorted((bottom - top, right - left))
             measured.append((area, *rest, edge, *sides, group.sum(), others, *known))
     if found:
-        features = _features(np.array(measured, float).T, max(ways[0].ink.shape))
+        features = _features(np.array(measured, float).T, max(grid.shape[:2]))
         evidence = (features @ list(FEATURES.values())).tolist()
         clear = (features @ list(CLEAR.values()) - CLEAR_FROM).tolist()
         for one, *weighed in zip(found, features, evidence, clear, strict=True):

@@ -12,7 +12,6 @@ from cnncli.preprocess.ink import LOGS
 from cnncli.preprocess.locate import Candidate
 from cnncli.preprocess.objects import Array
 from cnncli.preprocess.quantile import quantile
-from cnncli.preprocess.resize import resample
 from cnncli.preprocess.stroke import THICKEST, THINNEST, change_width, stroke_width
 
 FINE = 64  # longer side of the digit, in pixels, while it is worked on
@@ -78,12 +77,12 @@ def ink_coverage(image: NDArray[np.uint8], found: Candidate) -> Array:
     values = LOGS[resize(image, size, within)] @ reading.axis
     background = reading.background
     if background.size > 1:
-        background = resample(background, size, box)
+        background = resize(background, size, box)
     mask = found.mask.astype(np.float32)
     near = change_width(mask, 2)
-    near = resample(near, size, box)
+    near = resize(near, size, box)
     ink = values - background
-    written = resample(mask, size, box) > 0.5
+    written = resize(mask, size, box) > 0.5
     level = float(quantile(ink[written], 0.75)) if written.any() else 0.0
     part = (linear(ink, level or 1.0, reading.axis) - INK_FROM) / (INK_FULL - INK_FROM)
     return np.pad(np.clip(part, 0, 1) * np.minimum(near, 1), 2)
@@ -141,7 +140,7 @@ def _fit(coverage: Array, longest: float) -> Array:
     box = _ink_box(coverage)
     scale = longest / max(box[2] - box[0], box[3] - box[1])
     size = tuple(max(round((box[i + 2] - box[i]) * scale), 1) for i in (0, 1))
-    return np.asarray(np.clip(resample(coverage, (size[0], size[1]), box), 0, 1), np.float32)
+    return np.asarray(np.clip(resize(coverage, (size[0], size[1]), box), 0, 1), np.float32)
 
 
 def _centred(fitted: Array, height: int, width: int) -> NDArray[np.uint8]:

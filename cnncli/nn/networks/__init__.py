@@ -67,7 +67,8 @@ class NetworkEntry:
 # of 59.3 % (2,000 to train on, 4 seeds), a log loss of 0.0163 instead of 0.0183 on held-out MNIST
 # images (10 epochs, 3 seeds, lower in each; 0.0169 in the larger batches that make up for the
 # time). The kernels of larger networks are matrices that would take longer than all the rest: those
-# of DeepCNN a seventh of a step of 1,000 pictures in float32, a fortieth in bfloat16.
+# of DeepCNN, when it had up to 256 maps, a seventh of a step of 1,000 pictures in float32, a
+# fortieth in bfloat16.
 # What DeepCNN learns by, and what each part of it gained: docs/benchmarks-deep.md.
 _MUON = {"optimizer": "muon"}
 _RECORDS = {
