@@ -34,6 +34,7 @@ from cnncli.images import Picture, read_picture  # noqa: E402
 from cnncli.inference.engine import load_engine  # noqa: E402
 from cnncli.inference.predict import Prediction, Predictor  # noqa: E402
 from cnncli.nn.idx import read_idx  # noqa: E402
+from cnncli.preprocess import pixels_needed  # noqa: E402
 from cnncli.resources import sample_image, shipped_weights  # noqa: E402
 from cnncli.show.scale import rgb  # noqa: E402
 from cnncli.show.sheet import filter_sheet  # noqa: E402
@@ -191,7 +192,10 @@ def predict(predictor: Predictor, examples: list[Example]) -> tuple[list[Predict
                 arrays[name] = Picture(example.source)
             else:
                 Path(name).write_bytes(example.source)
-        asked = replace(predictor, read=lambda name: arrays.get(name) or read_picture(name))
+        enough = pixels_needed(predictor.checkpoint.preprocessing)
+        asked = replace(
+            predictor, read=lambda name: arrays.get(name) or read_picture(name, enough=enough)
+        )
         start, found = time.perf_counter(), []
         for at in range(0, len(names), asked.chunk):
             found.extend(asked(names[at : at + asked.chunk]))
