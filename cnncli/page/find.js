@@ -30,13 +30,6 @@ function along(planes, axis) {
   }));
 }
 
-function everySecond({ height, width, values }) {
-  const rows = Math.ceil(height / 2), columns = Math.ceil(width / 2);
-  return plane(rows, columns, new Float32Array(rows * columns).map((_, i) => {
-    return values[2 * Math.floor(i / columns) * width + 2 * (i % columns)];
-  }));
-}
-
 // The unit vector along which the details of a picture vary most.
 function inkAxis(planes) {
   const count = planes.length;
@@ -127,7 +120,7 @@ function surrounds({ values, height, width }) {
 
 // Dark or light ink, on a page or cut out tightly: {ink, background, axis, noise, even}.
 function readings(planes) {
-  const axis = inkAxis(planes.map(everySecond)), values = along(planes, axis), noise = noiseOf(values);
+  const axis = inkAxis(planes), values = along(planes, axis), noise = noiseOf(values);
   if (maxOf(values.values) - minOf(values.values) < Math.max(FAINTEST, 5 * noise)) return [];
   const [low, high] = twoLevels(values.values);
   const middle = (low + high) / 2;

@@ -29,22 +29,19 @@ def find_lines(ink: Array, threshold: float) -> Mask:
 def _across(ink: Array, threshold: float) -> Mask:
     """Return the pixels of lines from the left to the right edge, of any slope up to STEEPEST."""
     height, width = ink.shape
-    strips = resize(ink, (height, STRIPS))
-    least = STRIPS - int(MISSING * (STRIPS - 1))
-    if (strips > threshold).any(axis=0).sum() < least:  # as around most digits
-        return np.zeros(ink.shape, bool)
     steepest = int(STEEPEST * width / 2)  # rows from the middle to an edge
     slopes = np.arange(-steepest, steepest + 1)[:, np.newaxis]
     place = (np.arange(STRIPS) + 0.5) / STRIPS * 2 - 1  # from -1 to 1
     # Of each row all that a line through its middle may meet: (height, near rows * STRIPS). What of
     # it a slope meets stands in a row of `met`; one product counts for all how much is inked.
     rows = np.clip(np.arange(-steepest, height + steepest), 0, height - 1)
-    near = sliding_window_view(strips[rows].ravel(), len(slopes) * STRIPS)[::STRIPS]
+    strips = resize(ink, (height, STRIPS))[rows]
+    near = sliding_window_view(strips.ravel(), len(slopes) * STRIPS)[::STRIPS]
     met = (np.round(slopes * place).astype(int) + steepest) * STRIPS + np.arange(STRIPS)
     along = np.zeros((near.shape[1], len(slopes)), np.float32)
     along[met.T, np.arange(len(slopes))] = 1
     inked = (near > threshold).astype(np.float32) @ along  # (height, slopes)
-    found = np.flatnonzero(inked.max(axis=1) >= least)
+    found = np.flatnonzero(inked.max(axis=1) >= STRIPS - int(MISSING * (STRIPS - 1)))
     best = quantile(near[found][:, met], MISSING).argmax(axis=1)
     columns = np.arange(width)
     offset = np.round(slopes * ((columns + 0.5) / width * 2 - 1)).astype(int)
