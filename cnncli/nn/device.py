@@ -10,11 +10,6 @@ from cnncli.config import PrecisionName
 from cnncli.errors import DeviceError
 from cnncli.nn.networks import entry_of
 
-# Pictures of a thread's part of a batch. SimpleCNN trains on two parts of fewer no faster than
-# from one of both (batches of 64: 10 % slower). DeepCNN normalises each part by its own statistics,
-# and so many do as well as a larger batch: such "ghost batches" are said to generalise even better
-# (Hoffer, Hubara, Soudry 2017).
-LEAST_PART = 64
 # Of glibc's mallopt: how much freed memory to keep, from which size a block is the system's own,
 # and how many pools threads have. They go as far as they can.
 _KEEP = {-1: 2**31 - 1, -3: 2**30, -8: 1}
@@ -107,8 +102,8 @@ def claim_threads(device: torch.device, model: str, batch: int, processes: int) 
     device
         Only the CPU is shared out.
     model
-        Name of the network; the registry says whether its batches are shared out, in parts of
-        :data:`LEAST_PART` pictures or more, and whether its operations are too small for that.
+        Name of the network; the registry says in what parts its batches are shared out, if at all,
+        and whether its operations are too small for that.
     batch
         Pictures of it.
     processes
@@ -117,9 +112,9 @@ def claim_threads(device: torch.device, model: str, batch: int, processes: int) 
     entry = entry_of(model)
     if device.type == "cpu" and not entry.tiny:
         keep_memory()
-    if device.type != "cpu" or not entry.replicas or processes > 1:
+    if device.type != "cpu" or not entry.part or processes > 1:
         return 1
     threads = torch.get_num_threads()
-    workers = max(1, min(threads, batch // LEAST_PART))
+    workers = max(1, min(threads, batch // entry.part))
     torch.set_num_threads(1 if entry.tiny else threads // workers)
     return workers

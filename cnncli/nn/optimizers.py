@@ -28,8 +28,6 @@ class Optimizer:
         What to update, in place.
     config
         Names the optimizer and its weight decay.
-    bf16
-        Whether ``"muon-turn"`` may compute in bfloat16.
 
     Attributes
     ----------
@@ -38,12 +36,9 @@ class Optimizer:
         and AdamW, ``momentum_buffer`` of SGD and Muon. Empty before the first step.
     """
 
-    def __init__(
-        self, parameters: Iterable[nn.Parameter], config: TrainConfig, *, bf16: bool = False
-    ) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], config: TrainConfig) -> None:
         self.parameters = list(parameters)
         self.config = config
-        self.dtype = torch.bfloat16 if bf16 else torch.float32
         self.state: list[dict[str, Tensor]] = []
 
     @torch.no_grad()
@@ -64,7 +59,7 @@ class Optimizer:
             buffers = self._all("momentum_buffer", matrices)
             known = (*self._with_gradients(matrices), buffers, rate)
             if self.config.optimizer == "muon-turn":
-                muon_turn(*known, self.dtype)
+                muon_turn(*known)
             else:
                 muon(*known, self.config.weight_decay)
         for parameter in self.parameters:

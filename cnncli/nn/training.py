@@ -109,7 +109,7 @@ class TrainingRun:
             self.ema = self._place(initial_network(model, config.seed))
         self._show_pictures()
         self.bf16 = use_bf16(config.precision, device, self.network)
-        self.optimizer = Optimizer(self.network.parameters(), config, bf16=self.bf16)
+        self.optimizer = Optimizer(self.network.parameters(), config)
         self.replicas = [self.network, *(_replica(self.network) for _ in range(workers - 1))]
         self.class_weights = class_weights(self.train.labels, model.num_classes, config)
         self.targets = targets(model.num_classes, config.label_smoothing).to(device)

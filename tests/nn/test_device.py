@@ -63,7 +63,8 @@ def test_kernels_of_one_map_are_learned_in_float32_on_a_cpu(
         ("simple", 128, 1, 2, 1),  # parts of 64 pictures: fewer take longer to meet than to learn
         ("simple", 16, 1, 1, 1),
         ("deep", 256, 1, 4, 1),
-        ("deep", 128, 1, 2, 2),  # parts of 64 pictures
+        ("deep", 112, 1, 3, 1),  # parts of 32 pictures or more
+        ("deep", 64, 1, 2, 2),
         ("deep", 16, 1, 1, 4),  # fewer would have no statistics worth the name
         ("resnet18", 256, 1, 1, 4),
         ("simple", 256, 2, 1, 4),
