@@ -1,9 +1,9 @@
 """From picture files to predictions: each read and prepared alone, predicted together."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,8 +141,15 @@ class RemoteEngine:
         return _read(self._engine, pixels)
 
 
+def _failure(source: str, error: Exception) -> CnncliError:
+    return failure_of("stdin" if source == "-" else source, error)
+
+
 def _likelihood(part: Prepared, probabilities: NDArray[np.float32], ood: float | None) -> float:
-    """Return how likely this is the digit, by what is around it and by the network."""
+    """Return how likely this is the digit, by what is around it and by the network.
+
+    It is never above the evidence alone.
+    """
     confidence = CONFIDENT * float(np.log(probabilities.max()))
     return part.evidence + confidence - STRANGE * (ood or 0.0)
 
@@ -168,7 +175,7 @@ def _best_way(pieces: Pieces, likelihood: Callable[[Prepared], float]) -> list[P
     ways: dict[int, tuple[float, list[Prepared]]] = {0: (0.0, [])}
     for start, stop in sorted(pieces):
         if start in ways:
-            part = max(pieces[start, stop], key=likelihood)
+            part = pieces[start, stop]
             total = ways[start][0] + likelihood(part)
             if stop not in ways or total > ways[stop][0]:
                 ways[stop] = total, [*ways[start][1], part]
@@ -218,14 +225,54 @@ class Predictor:
         return self.engine.name in ("numpy", RemoteEngine.name)
 
     def __call__(self, sources: Sequence[str]) -> list[Prediction]:
-        """Read, prepare and predict pictures; one that cannot be read yields its error."""
-        prepared = list(map(self._prepared, sources))
-        parts = [part for found in prepared if isinstance(found, Number) for part in found.parts()]
+        """Read, prepare and predict pictures; one that cannot be read yields its error.
+
+        What a picture may show comes in the order of evidence, from which the network only takes:
+        what is as likely as the next one's evidence has won.
+        """
+        if self.numbers:
+            return self._numbers(sources)
+        found = [self._candidates(source) for source in sources]
+        best: dict[int, tuple[float, Prediction]] = {}
+        undecided = list(range(len(sources)))
+        while undecided:
+            shown: dict[int, Prepared] = {}
+            for i in undecided:
+                part = next(found[i])
+                if isinstance(part, CnncliError):
+                    best[i] = inf, self.failed(sources[i], part)
+                else:
+                    shown[i] = part
+            undecided = []
+            answers = self._answers(list(shown.values()))
+            for (i, part), answer in zip(shown.items(), answers, strict=True):
+                likelihood = _likelihood(part, *answer[:2])
+                if i not in best or likelihood > best[i][0]:
+                    best[i] = likelihood, self._prediction(sources[i], part, *answer)
+                if best[i][0] < part.runner_up:
+                    undecided.append(i)
+        return [self._kept(best[i][1]) for i in range(len(sources))]
+
+    def _candidates(self, source: str) -> Iterator[Prepared | CnncliError]:
+        """Yield what a picture may show, or why it cannot be told."""
+        try:
+            yield from prepare_all(self.read(source), self.checkpoint.preprocessing, self.how)
+        except Exception as error:  # one picture must not end the others, whatever it does
+            yield _failure(source, error)
+
+    def _numbers(self, sources: Sequence[str]) -> list[Prediction]:
+        """Return the number that each picture shows most likely."""
+        prepared = list(map(self._cut, sources))
+        parts = [
+            part
+            for found in prepared
+            if isinstance(found, Number)
+            for part in found.pieces.values()
+        ]
         answers = {id(part): row for part, row in zip(parts, self._answers(parts), strict=True)}
 
         def likelihood(part: Prepared) -> float:
-            of_one = _piece_likelihood if self.numbers else _likelihood
-            return of_one(part, *answers[id(part)][:2])
+            return _piece_likelihood(part, *answers[id(part)][:2])
 
         predictions = []
         for source, found in zip(sources, prepared, strict=True):
@@ -234,23 +281,22 @@ class Predictor:
                 continue
             best = _best_way(found.pieces, likelihood)
             read = [self._prediction(source, part, *answers[id(part)]) for part in best]
-            done = self._number(source, read, found.marks) if self.numbers else read[0]
-            predictions.append(done if self.keep_prepared else replace(done, prepared=None))
+            predictions.append(self._kept(self._number(source, read, found.marks)))
         return predictions
 
     def failed(self, source: str, error: CnncliError) -> Prediction:
         """Return the prediction of a picture that the network could not be asked about."""
         return Prediction(source, error=error)
 
-    def _prepared(self, source: str) -> Number | CnncliError:
+    def _kept(self, prediction: Prediction) -> Prediction:
+        return prediction if self.keep_prepared else replace(prediction, prepared=None)
+
+    def _cut(self, source: str) -> Number | CnncliError:
+        """Return what may be the digits of a picture, or why it cannot be told."""
         try:
-            picture = self.read(source)
-            if self.numbers:
-                return prepare_number(picture, self.checkpoint.preprocessing)
-            found = prepare_all(picture, self.checkpoint.preprocessing, self.how)
-            return Number({(0, 1): tuple(found)})
-        except Exception as error:  # one picture must not end the others, whatever it does
-            return failure_of("stdin" if source == "-" else source, error)
+            return prepare_number(self.read(source), self.checkpoint.preprocessing)
+        except Exception as error:
+            return _failure(source, error)
 
     def _number(
         self, path: str, read: Sequence[Prediction], marks: Sequence[tuple[float, str]]

@@ -1,7 +1,8 @@
 """From any picture of one digit to what a network reads: found, judged, cut out and normalised."""
 
 from collections.abc import Iterator
-from math import ceil
+from dataclasses import replace
+from math import ceil, inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ CLEAR_OF_NOISE = 8  # times the noise of the background
 ROOM = 0.06  # of the picture: a digit that has it on one side and none on another is cut off
 
 
-def read_digit(colours: NDArray[np.uint8], height: int, width: int) -> list[Prepared]:
+def read_digit(colours: NDArray[np.uint8], height: int, width: int) -> Iterator[Prepared]:
     """Find a digit in a picture and normalise it as MNIST was made.
 
     Parameters
@@ -29,18 +30,24 @@ def read_digit(colours: NDArray[np.uint8], height: int, width: int) -> list[Prep
 
     Returns
     -------
-    list of Prepared
-        What may be the digit, the likeliest first; at least one. A picture that is normalised
-        already is taken as it is, the other way round if it is dark on light.
+    iterator of Prepared
+        What may be the digit, the likeliest first; at least one. Each is normalised when it is
+        asked for. A picture that is normalised already is taken as it is, the other way round if it
+        is dark on light.
     """
     if (normal := already_normal(colours, height, width)) is not None:
-        return [Prepared(normal[:, :, np.newaxis])]
+        return iter([Prepared(normal[:, :, np.newaxis])])
     image = working_image(colours)
     found = locate(search_grid(image))
     if not found:
         blank = ("blank: no stroke stands out from the background",)
-        return [Prepared(np.zeros((height, width, 1), np.uint8), blank)]
-    return [prepared(image, one, colours.shape[:2], (height, width)) for one in found]
+        return iter([Prepared(np.zeros((height, width, 1), np.uint8), blank)])
+    sizes = colours.shape[:2], (height, width)
+    evidence = [*(one.evidence for one in found[1:]), -inf]
+    return (
+        replace(prepared(image, one, *sizes), runner_up=after)
+        for one, after in zip(found, evidence, strict=True)
+    )
 
 
 def working_image(colours: NDArray[np.uint8], longest: int = WORKING_SIDE) -> NDArray[np.uint8]:

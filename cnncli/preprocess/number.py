@@ -21,7 +21,7 @@ from cnncli.preprocess.stroke import change_width
 
 # What may be digits, by the numbers of the cuts between which each lies: a way to read a number
 # goes from cut 0 to the last one.
-Pieces = dict[tuple[int, int], tuple[Prepared, ...]]
+Pieces = dict[tuple[int, int], Prepared]
 Cuts = list[float]  # ink that each goes through, against the digits' height
 
 WORKING_SIDE = 600  # pixels, to twice as many: a number is wider than a digit
@@ -65,10 +65,6 @@ class Number:
     pieces: Pieces
     marks: tuple[tuple[float, str], ...] = ()
 
-    def parts(self) -> list[Prepared]:
-        """Return every picture that may be a digit."""
-        return [part for parts in self.pieces.values() for part in parts]
-
 
 def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
     """Cut a number in all ways that may be right, each piece as :func:`read_digit` shows one.
@@ -79,7 +75,7 @@ def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
     normal = already_normal(colours, height, width) is not None
     found = [] if normal else locate(search_grid(image, LONGEST))
     if not found:
-        return Number({(0, 1): tuple(read_digit(colours, height, width)[:1])})
+        return Number({(0, 1): next(read_digit(colours, height, width))})
     best = found[0]
     ink, level = best.reading.ink, best.level
     cover = np.clip(linear(ink, level, best.reading.axis), 0, 1)
@@ -105,11 +101,11 @@ def read_number(colours: NDArray[np.uint8], height: int, width: int) -> Number:
     wholes = label_components(np.array([each[1] for each in pieces]), apart=False)
     middles = objects.boxes[written][:, [1, 3]].mean(axis=1) * colours.shape[1] / cover.shape[1]
 
-    def shown(whole: Objects, features: NDArray[np.float64]) -> tuple[Prepared, ...]:
+    def shown(whole: Objects, features: NDArray[np.float64]) -> Prepared:
         evidence = -float(features @ list(AGAINST.values()))
         own = np.ones(1, bool), hull(whole.boxes), best.level
         one = Candidate(best.reading, whole, *own, features, evidence, inf)
-        return (prepared(image, one, colours.shape[:2], (height, width)),)
+        return prepared(image, one, colours.shape[:2], (height, width))
 
     return Number(
         {

@@ -1,6 +1,8 @@
 """The one path from a decoded picture to a network's input."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +35,12 @@ def pixels_needed(preprocessing: Preprocessing, how: str = "auto") -> int | None
 
 def prepare(picture: Picture, preprocessing: Preprocessing, how: str = "auto") -> Prepared:
     """Turn a picture into what a network was trained on: the first of :func:`prepare_all`."""
-    return prepare_all(picture, preprocessing, how)[0]
+    return next(prepare_all(picture, preprocessing, how))
 
 
 def prepare_all(
     picture: Picture, preprocessing: Preprocessing, how: str = "auto"
-) -> list[Prepared]:
+) -> Iterator[Prepared]:
     """Turn a picture into what a network was trained on, in all ways that may be right.
 
     Parameters
@@ -53,9 +55,9 @@ def prepare_all(
 
     Returns
     -------
-    list of Prepared
+    iterator of Prepared
         uint8 pixels of the checkpoint's size, the likeliest first. Only a digit that has to be
-        found may be more than one.
+        found may be more than one; each is made when it is asked for.
 
     Raises
     ------
@@ -67,17 +69,17 @@ def prepare_all(
     height, width = preprocessing.height, preprocessing.width
     if kind == "digit":
         found = read_digit(colours, height, width)
-        return [_finished(one, preprocessing.channels, picture.scale) for one in found]
+        return map(partial(_finished, channels=preprocessing.channels, scale=picture.scale), found)
     plain = to_channels(colours, preprocessing.channels)
     if kind == "resize":
-        return [Prepared(resize_and_crop(plain, height, width))]
+        return iter([Prepared(resize_and_crop(plain, height, width))])
     if plain.shape[:2] != (height, width):
         size = f"{plain.shape[1]}x{plain.shape[0]}"
         raise ShapeError(
             f"the picture has {size} pixels and the network takes {width}x{height}; "
             "use --preprocess resize"
         )
-    return [Prepared(plain)]
+    return iter([Prepared(plain)])
 
 
 def prepare_number(picture: Picture, preprocessing: Preprocessing) -> Number:
@@ -92,8 +94,8 @@ def prepare_number(picture: Picture, preprocessing: Preprocessing) -> Number:
     """
     number = read_number(to_colours(picture), preprocessing.height, preprocessing.width)
     pieces = {
-        ends: tuple(_finished(one, preprocessing.channels, picture.scale) for one in found)
-        for ends, found in number.pieces.items()
+        ends: _finished(one, preprocessing.channels, picture.scale)
+        for ends, one in number.pieces.items()
     }
     return Number(pieces, tuple((place * picture.scale, mark) for place, mark in number.marks))
 

@@ -25,6 +25,8 @@ class Prepared:
         What in the picture speaks for this being the digit, as a logarithm of odds.
     clear
         What in it speaks for there being one, likewise; infinite where nothing was searched.
+    runner_up
+        The evidence of the next likeliest; minus infinity if there is none.
     """
 
     pixels: NDArray[np.uint8]
@@ -32,6 +34,7 @@ class Prepared:
     box: Box | None = None
     evidence: float = 0.0
     clear: float = inf
+    runner_up: float = -inf
 
     @property
     def blank(self) -> bool:
