@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from scipy.stats import rankdata
 from cnncli.checkpoint import read_checkpoint
 from cnncli.images import Picture, write_picture
 from cnncli.inference.engine import load_engine
-from cnncli.inference.predict import Prediction, Predictor
+from cnncli.inference.predict import CONFIDENT, STRANGE, Prediction, Predictor
 from cnncli.nn.idx import read_idx
+from cnncli.preprocess import prepare_all
 from cnncli.resources import shipped_weights
 from tests import handed, nondigits
 from tests.fuzzed import fuzzed
@@ -101,6 +103,31 @@ def test_digits_as_they_are_handed_over(
     mnist_test: tuple[np.ndarray, np.ndarray], manner: str
 ) -> None:
     assert handed_right(mnist_test, manner, 24) >= 0.8
+
+
+def test_what_the_network_was_not_shown_could_not_have_won(
+    mnist_test: tuple[np.ndarray, np.ndarray],
+) -> None:
+    checkpoint, places = read_checkpoint(shipped_weights()), []
+    engine = load_engine(checkpoint, "numpy")
+    digits = mnist_test[0][: 8 * len(handed.MANNERS)].reshape(8, -1, 28, 28)
+    pictures = [
+        draw(digit, np.random.default_rng(number))
+        for number, row in enumerate(digits)
+        for draw, digit in zip(handed.MANNERS.values(), row, strict=True)
+    ]
+    for pixels, prediction in zip(pictures, predict_arrays(pictures), strict=True):
+        found = list(prepare_all(Picture(pixels), checkpoint.preprocessing))
+        assert [one.runner_up for one in found] == [*(one.evidence for one in found[1:]), -inf]
+        weighed = []
+        for one in found:
+            (row,), (doubt,) = engine.read(one.pixels[np.newaxis])
+            weighed.append(one.evidence + CONFIDENT * np.log(row.max()) - STRANGE * doubt)
+        best = int(np.argmax(weighed))
+        assert prediction.prepared is not None
+        np.testing.assert_array_equal(prediction.prepared.pixels, found[best].pixels)
+        places.append(best)
+    assert max(places) > 0  # the evidence alone would have chosen another one
 
 
 @pytest.mark.slow
