@@ -38,7 +38,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)  # no singular value is above 1 then
     # Each iteration multiplies from the left by a polynomial of x @ x.T: what all of them make is
-    # found on these small squares, in 0.4 of the time for 160 rows of 1,440 (4 and 9 ms on a core).
+    # found on these small squares, in 0.4 of the time for 192 rows of 1,728 (7 and 16 ms).
     squares = x @ x.T  # (min(M, N), min(M, N))
     turn = torch.eye(len(x)).to(x)
     for _ in range(STEPS):

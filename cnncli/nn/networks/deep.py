@@ -14,7 +14,7 @@ from cnncli.config import ModelConfig
 from cnncli.nn.networks.views import over_views
 from cnncli.nn.norm import BatchNorm
 
-WIDTHS = (40, 160, 160)  # maps of each group
+WIDTHS = (48, 192, 192)  # maps of each group
 PATCH = 2  # edge of what is whitened
 _SHRINK = 1 / 9  # of what the head sees, which then learns as much slower
 _EPSILON = 5e-4  # what hardly varies is not blown up
@@ -81,7 +81,7 @@ class DeepCNN(nn.Module):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the largest value of each of the last maps, ``(N, 160)``."""
+        """Return the largest value of each of the last maps, ``(N, 192)``."""
         x = self.gelu(self.whiten(images))  # (N, 8C, H-1, W-1)
         largest: Tensor = self.groups(x).amax((2, 3))
         return largest
