@@ -232,6 +232,8 @@ class Predictor:
         """
         if self.numbers:
             return self._numbers(sources)
+        # Not to prepare the others saves 7 % of the time of a scan of 16x16 pixels, 5 % of a
+        # display's (medians of 3 comparisons, AVX2).
         found = [self._candidates(source) for source in sources]
         best: dict[int, tuple[float, Prediction]] = {}
         undecided = list(range(len(sources)))

@@ -112,9 +112,9 @@ def claim_threads(device: torch.device, model: str, batch: int, processes: int) 
     entry = entry_of(model)
     if device.type == "cpu" and not entry.tiny:
         keep_memory()
-    if device.type != "cpu" or not entry.part or processes > 1:
+    if device.type != "cpu" or not entry.least_part or processes > 1:
         return 1
     threads = torch.get_num_threads()
-    workers = max(1, min(threads, batch // entry.part))
+    workers = max(1, min(threads, batch // entry.least_part))
     torch.set_num_threads(1 if entry.tiny else threads // workers)
     return workers

@@ -30,9 +30,9 @@ class NetworkEntry:
         Smallest edge of its pictures.
     recipe
         What the fast recipe is changed in for it.
-    part
-        Pictures of each thread's part of a batch, at the least, where every thread has a replica of
-        the network; 0 for what gains nothing by that: its operations are shared out.
+    least_part
+        Pictures of the smallest part of a batch that a thread with a replica of the network is
+        given; 0 for what gains nothing by replicas: its operations are shared out.
     tiny
         Whether its operations are too small to be shared out among threads.
     views
@@ -52,7 +52,7 @@ class NetworkEntry:
     purpose: str
     least: int = 1
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    part: int = 0
+    least_part: int = 0
     tiny: bool = False
     views: bool = False
     fades: bool = False
@@ -78,9 +78,9 @@ _RECORDS = {
 # "ghost batches" are said to generalise even better (Hoffer, Hubara, Soudry 2017).
 NETWORKS = {
     "simple": NetworkEntry(
-        "the lesson's network", 4, _MUON, part=64, tiny=True, views=True, fades=True
+        "the lesson's network", 4, _MUON, least_part=64, tiny=True, views=True, fades=True
     ),
-    "deep": NetworkEntry("for accuracy on small pictures", 8, _RECORDS, part=32, views=True),
+    "deep": NetworkEntry("for accuracy on small pictures", 8, _RECORDS, least_part=32, views=True),
     "photos": NetworkEntry(
         "for photographs, with features trained on ImageNet",
         64,
